@@ -1,0 +1,22 @@
+/** The resource's coordinates, and every key that the operator writes on objects of the cluster. */
+export const API_GROUP = 'agentpool.dev';
+export const API_VERSION = 'v1alpha1';
+export const GROUP_VERSION = `${API_GROUP}/${API_VERSION}`;
+export const KIND = 'AgentWorkerPool';
+export const LIST_KIND = 'AgentWorkerPoolList';
+export const PLURAL = 'agentworkerpools';
+export const SINGULAR = 'agentworkerpool';
+export const SHORT_NAME = 'awp';
+
+/** The container of the pod template that runs the jobs. */
+export const WORKER_CONTAINER = 'worker';
+
+/** Names the pool on its Deployment and pods; the Deployment's selector. */
+export const POOL_LABEL = `${API_GROUP}/pool`;
+export const MANAGED_BY_LABEL = 'app.kubernetes.io/managed-by';
+export const MANAGED_BY = 'agent-worker-pool';
+
+/** Version of the rendering of the pod template: an operator upgrade keeps it until the pool's spec changes. */
+export const RENDERING_ANNOTATION = `${API_GROUP}/rendering`;
+/** Generation of the pool that the Deployment was last rendered from. */
+export const GENERATION_ANNOTATION = `${API_GROUP}/pool-generation`;

@@ -1,0 +1,89 @@
+import type { z } from 'zod';
+import { type Millis, parseDuration } from './duration.ts';
+import { type AgentWorkerPool, type PodTemplate, type PoolSpec, type PoolStatus, poolResource } from './pool.ts';
+
+/** A pool as the rest of the operator works with it: defaults applied, times and durations in milliseconds. */
+export type Pool = Readonly<{
+  namespace: string;
+  name: string;
+  uid: string;
+  generation: number;
+  resourceVersion: string;
+  createdAt: Millis;
+  deletionAt?: Millis;
+  annotations: Readonly<Record<string, string>>;
+  spec: Readonly<{
+    mode: PoolSpec['mode'];
+    queue: Readonly<{
+      name: string;
+      prefix: string;
+      redisUrl: Readonly<{ secretName: string; key: string }>;
+    }>;
+    workers: Readonly<{ concurrency: number; template: PodTemplate }>;
+    scaling: Readonly<{
+      minReplicas: number;
+      maxReplicas: number;
+      targetWaitMs: Millis;
+      source: PoolSpec['scaling']['metrics']['source'];
+      scaleDownWindowMs: Millis;
+    }>;
+  }>;
+  status?: PoolStatus;
+}>;
+
+export type ParsedPool = Readonly<{ ok: true; pool: Pool } | { ok: false; problems: readonly string[] }>;
+
+/** `spec.workers.template.spec.containers[0].name`, as the API server writes paths. */
+const pathOf = (path: readonly PropertyKey[]): string =>
+  path.reduce<string>((text, key) => {
+    if (typeof key === 'number') return `${text}[${key}]`;
+    return text === '' ? String(key) : `${text}.${String(key)}`;
+  }, '');
+
+const problemOf = ({ path, message }: z.core.$ZodIssue): string =>
+  path.length === 0 ? message : `${pathOf(path)}: ${message}`;
+
+const millisOf = (text: string): Millis => {
+  const millis = parseDuration(text);
+  if (millis === undefined) throw new TypeError(`the schema let '${text}' pass as a duration`);
+  return millis;
+};
+
+const toPool = ({ metadata, spec, status }: AgentWorkerPool): Pool => ({
+  namespace: metadata.namespace,
+  name: metadata.name,
+  uid: metadata.uid,
+  generation: metadata.generation,
+  resourceVersion: metadata.resourceVersion,
+  createdAt: Date.parse(metadata.creationTimestamp),
+  ...(metadata.deletionTimestamp === undefined ? {} : { deletionAt: Date.parse(metadata.deletionTimestamp) }),
+  annotations: metadata.annotations ?? {},
+  spec: {
+    mode: spec.mode,
+    queue: {
+      name: spec.queue.name,
+      prefix: spec.queue.prefix,
+      redisUrl: { secretName: spec.queue.redis.url.secretKeyRef.name, key: spec.queue.redis.url.secretKeyRef.key },
+    },
+    workers: spec.workers,
+    scaling: {
+      minReplicas: spec.scaling.minReplicas,
+      maxReplicas: spec.scaling.maxReplicas,
+      targetWaitMs: millisOf(spec.scaling.targetWait),
+      source: spec.scaling.metrics.source,
+      scaleDownWindowMs: millisOf(spec.scaling.scaleDown.window),
+    },
+  },
+  ...(status === undefined ? {} : { status }),
+});
+
+/**
+ * Reads a pool as the API server gave it. A server with this version's CRD has refused every bad spec before; the
+ * problems (path and sentence) are for pools that came past an older CRD. They are all listed, and never thrown.
+ */
+export const parsePool = (raw: unknown): ParsedPool => {
+  const parsed = poolResource.safeParse(raw);
+  return parsed.success
+    ? { ok: true, pool: toPool(parsed.data) }
+    : { ok: false, problems: parsed.error.issues.map(problemOf) };
+};

@@ -1,0 +1,145 @@
+import { z } from 'zod';
+import { durationBetween, int32, objectName } from './fields.ts';
+import { withRules } from './rules.ts';
+import { poolStatus } from './status.ts';
+import { podTemplate } from './template.ts';
+
+const SECOND = 1000;
+const DAY = 86_400 * SECOND;
+
+/** A pod's name is the pool's, a hash of ten and five random characters; a label's value holds 63. */
+const NAME_MAX_LENGTH = 52;
+
+const secretKeyRef = z.object({
+  name: objectName().meta({ description: "Name of a Secret in the pool's own namespace." }),
+  key: z
+    .string()
+    .min(1)
+    .max(253)
+    .regex(/^[-._a-zA-Z0-9]+$/)
+    .meta({ description: 'Key in the Secret.' }),
+});
+
+const queueName = withRules(z.string().min(1).max(253), [
+  {
+    cel: "!self.contains(':')",
+    holds: (name) => !name.includes(':'),
+    message: 'a BullMQ queue name has no ":": put what stands before it into spec.queue.prefix',
+  },
+]);
+
+const queue = z.object({
+  name: queueName.meta({ description: 'Name of the BullMQ queue.' }),
+  prefix: z.string().min(1).max(253).default('bull').meta({ description: "Prefix of the queue's keys in Redis." }),
+  redis: z
+    .object({
+      url: z
+        .object({ secretKeyRef })
+        .meta({ description: 'A redis:// or rediss:// URL in a Secret. Workers get it as REDIS_URL.' }),
+    })
+    .meta({ description: 'The Redis that holds the queue.' }),
+});
+
+const workers = z.object({
+  concurrency: int32(1, 1000)
+    .default(25)
+    .meta({ description: 'Jobs that a replica runs at a time. Workers get it as JOB_CONCURRENCY.' }),
+  template: podTemplate.meta({
+    description: 'Pod template of the workers. Its container worker runs the jobs; the operator adds what it needs.',
+  }),
+});
+
+const metrics = z.object({
+  source: z
+    .enum(['Workers', 'Redis'])
+    .default('Workers')
+    .meta({ description: 'Where queue numbers come from: the metrics of the replicas, or Redis itself.' }),
+});
+
+const scaleDown = z.object({
+  window: durationBetween('window', SECOND, DAY)
+    .default('60s')
+    .meta({ description: 'Scale down to the most that was wanted in this time; never shorter than targetWait.' }),
+});
+
+const scaling = withRules(
+  z.object({
+    minReplicas: int32(0, 1000).default(0).meta({ description: 'Never fewer replicas than this.' }),
+    maxReplicas: int32(1, 1000).default(20).meta({ description: 'Never more replicas than this.' }),
+    targetWait: durationBetween('targetWait', SECOND, DAY)
+      .default('30s')
+      .meta({ description: 'The longest that a job should wait before it starts: the knob of scaling.' }),
+    metrics: metrics.prefault({}),
+    scaleDown: scaleDown.prefault({}),
+  }),
+  [
+    {
+      cel: 'self.minReplicas <= self.maxReplicas',
+      holds: ({ minReplicas, maxReplicas }) => minReplicas <= maxReplicas,
+      message: 'minReplicas must not be greater than maxReplicas: lower minReplicas or raise maxReplicas',
+      celMessage:
+        "'minReplicas (' + string(self.minReplicas) + ') must not be greater than maxReplicas (' + " +
+        "string(self.maxReplicas) + '): lower minReplicas or raise maxReplicas'",
+      explain: ({ minReplicas, maxReplicas }) =>
+        `minReplicas (${minReplicas}) must not be greater than maxReplicas (${maxReplicas}): ` +
+        'lower minReplicas or raise maxReplicas',
+    },
+  ],
+);
+
+const spec = z.object({
+  mode: z.enum(['Auto']).default('Auto').meta({ description: 'Auto: the operator sizes the pool to its queue.' }),
+  queue: queue.meta({ description: 'The BullMQ queue that the workers take their jobs from.' }),
+  workers: workers.meta({ description: 'What a replica is.' }),
+  scaling: scaling
+    .prefault({})
+    .meta({ description: 'How many replicas there may be and how long a job should wait for one.' }),
+});
+
+/** What the API server keeps about every object; its own schema rules there, so the CRD says nothing of it. */
+const metadata = z.looseObject({
+  name: z.string(),
+  namespace: z.string(),
+  uid: z.string(),
+  generation: z.number(),
+  resourceVersion: z.string(),
+  creationTimestamp: z.string(),
+  deletionTimestamp: z.string().exactOptional(),
+  annotations: z.record(z.string(), z.string()).exactOptional(),
+});
+
+/** The one source of the types, the defaults, the validation and the CRD. */
+export const poolResource = withRules(
+  z.object({
+    apiVersion: z.string().exactOptional(),
+    kind: z.string().exactOptional(),
+    metadata,
+    spec: spec.meta({ description: 'What the pool should be.' }),
+    status: poolStatus.meta({ description: 'What the operator last saw and decided.' }).exactOptional(),
+  }),
+  [
+    {
+      cel: `size(self.metadata.name) <= ${NAME_MAX_LENGTH}`,
+      holds: ({ metadata }) => metadata.name.length <= NAME_MAX_LENGTH,
+      message:
+        `metadata.name must be at most ${NAME_MAX_LENGTH} characters: ` +
+        'the names of the Deployment and its pods are made from it',
+    },
+  ],
+);
+
+type DeepReadonly<T> = T extends readonly (infer E)[]
+  ? readonly DeepReadonly<E>[]
+  : T extends object
+    ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
+    : T;
+
+/** The spec after defaults, as the API server stores it: durations are still text. */
+export type PoolSpec = DeepReadonly<z.infer<typeof spec>>;
+export type PoolStatus = DeepReadonly<z.infer<typeof poolStatus>>;
+export type Condition = NonNullable<PoolStatus['conditions']>[number];
+export type ConditionType = Condition['type'];
+export type PodTemplate = DeepReadonly<z.infer<typeof podTemplate>>;
+
+/** The resource as the API server gives it, defaults applied. */
+export type AgentWorkerPool = DeepReadonly<z.infer<typeof poolResource>>;
