@@ -1,0 +1,131 @@
+import { messageOf } from './log.ts';
+
+/** The part of a Kubernetes `Status` object that is read here. */
+export type StatusBody = Readonly<{
+  kind?: string;
+  message?: string;
+  reason?: string;
+  code?: number;
+  details?: Readonly<{
+    retryAfterSeconds?: number;
+    causes?: readonly Readonly<{ reason?: string; message?: string; field?: string }>[];
+  }>;
+}>;
+
+export type KubeErrorFields = Readonly<{
+  /** HTTP status, or 0 when no answer came. */
+  status: number;
+  /** The server's reason (`NotFound`, `Conflict`, `Invalid`, …), or `Timeout` and `Unreachable` with status 0. */
+  reason: string;
+  message: string;
+  retryAfterMs?: number | undefined;
+  body?: StatusBody | undefined;
+  cause?: unknown;
+}>;
+
+/**
+ * The API server refused a request, or did not answer it. The message holds the request's path (never its query or
+ * credentials), the status and the server's own words cut to 200 characters; `body` holds all of them.
+ */
+export class KubeError extends Error {
+  readonly status: number;
+  readonly reason: string;
+  readonly retryAfterMs: number | undefined;
+  readonly body: StatusBody | undefined;
+
+  constructor(fields: KubeErrorFields) {
+    super(fields.message, fields.cause === undefined ? {} : { cause: fields.cause });
+    this.name = 'KubeError';
+    this.status = fields.status;
+    this.reason = fields.reason;
+    this.retryAfterMs = fields.retryAfterMs;
+    this.body = fields.body;
+  }
+}
+
+const reasonByStatus: Readonly<Record<number, string>> = {
+  400: 'BadRequest',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'NotFound',
+  405: 'MethodNotAllowed',
+  409: 'Conflict',
+  410: 'Expired',
+  413: 'RequestEntityTooLarge',
+  415: 'UnsupportedMediaType',
+  422: 'Invalid',
+  429: 'TooManyRequests',
+  500: 'InternalError',
+  503: 'ServiceUnavailable',
+  504: 'Timeout',
+};
+
+export type ErrorAnswer = Readonly<{ method: string; path: string; status: number; text: string; retryAfter?: string }>;
+
+/** Makes the error for an answer that is not 2xx. `text` is its body, which may be no JSON (a proxy's page). */
+export function errorFromAnswer(answer: ErrorAnswer): KubeError {
+  const body = parseStatus(answer.text);
+  const reason = body?.reason || reasonByStatus[answer.status] || 'Unknown';
+  const words = messageOf(body?.message ?? answer.text.trim());
+  return new KubeError({
+    status: answer.status,
+    reason,
+    message: `${answer.method} ${answer.path}: ${answer.status} ${reason}${words ? `: ${words}` : ''}`,
+    retryAfterMs: retryAfterMs(answer.retryAfter, body),
+    body,
+  });
+}
+
+/** Makes the error for an `ERROR` event inside a watch, which carries a `Status` and came with HTTP 200. */
+export function errorFromStatus(path: string, body: StatusBody): KubeError {
+  const status = body.code ?? 500;
+  const reason = body.reason || reasonByStatus[status] || 'Unknown';
+  return new KubeError({
+    status,
+    reason,
+    message: `watch ${path}: ${status} ${reason}: ${messageOf(body.message ?? '')}`,
+    retryAfterMs: retryAfterMs(undefined, body),
+    body,
+  });
+}
+
+function parseStatus(text: string): StatusBody | undefined {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return typeof parsed === 'object' && parsed !== null ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function retryAfterMs(header: string | undefined, body: StatusBody | undefined): number | undefined {
+  const seconds = header === undefined ? body?.details?.retryAfterSeconds : Number(header);
+  return seconds !== undefined && Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
+}
+
+const hasStatus = (error: unknown, status: number): error is KubeError =>
+  error instanceof KubeError && error.status === status;
+
+export const isNotFound = (error: unknown): error is KubeError => hasStatus(error, 404);
+
+/** True for every 409: read again and decide again. */
+export const isConflict = (error: unknown): error is KubeError => hasStatus(error, 409);
+
+/** True when a version is too old to list or watch from (HTTP 410, or an `ERROR` event with code 410). */
+export const isGone = (error: unknown): error is KubeError => hasStatus(error, 410);
+
+/** True when the API server does not know the resource: its definition is not installed (yet). */
+export const isUnknownResource = (error: unknown): error is KubeError =>
+  isNotFound(error) && error.body?.details === undefined;
+
+const terminalStatuses: ReadonlySet<number> = new Set([400, 403, 405, 413, 415, 422]);
+
+/**
+ * True when the same request would be refused again: invalid, forbidden, malformed. Server-side apply answers a field
+ * that the schema does not have with 500 and no reason, whatever `fieldValidation` says; that one counts too.
+ */
+export function isTerminalRefusal(error: unknown): error is KubeError {
+  if (!(error instanceof KubeError)) return false;
+  if (terminalStatuses.has(error.status)) return true;
+  return error.status === 500 && (error.body?.message ?? '').includes('field not declared in schema');
+}
