@@ -1,0 +1,41 @@
+import { execFile, spawnSync } from 'node:child_process';
+
+/** A command that could not be started or ended with another code than 0. The message ends with what it said last. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError';
+}
+
+export type RunOptions = Readonly<{ cwd?: string; env?: NodeJS.ProcessEnv; input?: string; timeoutMs?: number }>;
+
+const LAST_LINES = 12;
+
+const tail = (text: string): string => text.trim().split('\n').slice(-LAST_LINES).join('\n');
+
+/** Runs a command to its end and returns its standard output. Throws CommandError. */
+export const run = (command: string, args: readonly string[], options: RunOptions = {}): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const child = execFile(
+      command,
+      args,
+      {
+        cwd: options.cwd,
+        env: options.env ?? process.env,
+        timeout: options.timeoutMs ?? 0,
+        maxBuffer: 64 * 1024 * 1024,
+      },
+      (error, stdout, stderr) => {
+        if (error === null) return resolve(stdout);
+        const said = tail(stderr) || tail(stdout) || error.message;
+        reject(new CommandError(`${command} ${args[0] ?? ''} failed: ${said}`, { cause: error }));
+      },
+    );
+    child.stdin?.on('error', () => {}); // a command that ends without reading its input is judged by its exit code
+    child.stdin?.end(options.input ?? '');
+  });
+
+/** The absolute path of a program on PATH, or undefined. */
+export const onPath = (program: string): string | undefined => {
+  const found = spawnSync('sh', ['-c', 'command -v -- "$1"', 'sh', program], { encoding: 'utf8' });
+  const path = found.stdout.trim();
+  return found.status === 0 && path.startsWith('/') ? path : undefined;
+};

@@ -1,0 +1,24 @@
+// The process that keeps a pod's namespaces open. As their first process it also reaps what its neighbours orphan.
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGCHLD)
+	for received := range signals {
+		if received != syscall.SIGCHLD {
+			return
+		}
+		for {
+			pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+			if err != syscall.EINTR && pid <= 0 {
+				break
+			}
+		}
+	}
+}
