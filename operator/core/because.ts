@@ -1,0 +1,30 @@
+/**
+ * Why a pool has the size that it has: one value that feeds the condition, the event, the log line, the metric's
+ * label and the console. `reason` is CamelCase and stable, `message` one sentence with its real numbers.
+ */
+export type Because = Readonly<{ reason: DecisionReason; message: string }>;
+
+export type DecisionReason =
+  /** The number follows from the queue alone. */
+  | 'SizedToQueue'
+  /** Nothing waits and nothing runs. */
+  | 'QueueEmpty'
+  | 'QueuePaused'
+  | 'RaisedToMinimum'
+  | 'HeldToMaximum'
+  /** The window has seen a greater need. */
+  | 'HeldByWindow'
+  /** A new leader has not watched a whole window yet. */
+  | 'WatchingFirstWindow'
+  /** A replica that may be running a job could be the one that is removed. */
+  | 'HeldByRunningJobs'
+  | 'HeldByRollout'
+  | 'QueueUnknown'
+  /** Somebody else sets the number again and again. */
+  | 'HandsOff'
+  | 'QueueTaken'
+  | 'NameTaken'
+  | 'TemplateRefused'
+  | 'Deleting'
+  | 'InvalidPool'
+  | 'ClusterUnknown';

@@ -1,0 +1,229 @@
+import { CORRECTIONS_WINDOW_MS, foreignManager, handsOffUntil, recentCorrections, sayHandsOff } from './corrections.ts';
+import type { Verdict } from './conditions.ts';
+import type { Action, Decision, WakePace } from './decision.ts';
+import { renderDeployment, templateKey } from './deployment.ts';
+import { eventsOf } from './events.ts';
+import type { Millis } from './known.ts';
+import { learnMeanDuration } from './mean-duration.ts';
+import { learnColdStart } from './memory.ts';
+import { findObstacle, type Obstacle } from './obstacle.ts';
+import { type QueueView, viewQueue } from './queue-view.ts';
+import type { DeploymentView, PoolState, RedisTrouble, ScaleMemory } from './state.ts';
+import { renderStatus } from './status.ts';
+import { chooseTarget, isRolledOut, type Target } from './target.ts';
+
+/** With a backlog, running jobs or an unknown queue. */
+const POLL_BUSY_MS: Millis = 1000;
+/** Behind the events, in case one was lost: the slow poll is the truth. */
+const POLL_QUIET_MS: Millis = 30_000;
+/** A Secret is read, not watched: the operator may `get` it and no more. */
+const POLL_TROUBLE_MS: Millis = 5000;
+
+/** From everything that is known of a pool to what to do, and why: the same state always gives the same decision. */
+export function decide(observed: PoolState): Decision {
+  const state = { ...observed, memory: learn(observed) };
+  const queue = viewQueue(state);
+  const deployment = state.deployment.ok ? state.deployment.value : null;
+  const current = currentReplicas(state.memory, deployment);
+  const obstacle = findObstacle(state);
+  if (obstacle !== undefined) return decideNothing(state, { queue, current, obstacle });
+
+  const handsOff = handsOffUntil(state.memory.corrections, state.now);
+  const target = chooseTarget({ state, queue: queue.queue, deployment, current });
+  const bound: Target =
+    handsOff === undefined || state.now >= handsOff
+      ? target
+      : keepHandsOff({ state, target, deployment, current }, handsOff);
+  return decideScale(state, { queue, deployment, current, target: bound });
+}
+
+/** Everything that one look teaches, obstacle or not. */
+function learn({ memory, replicas, now }: PoolState): ScaleMemory {
+  if (!replicas.ok) return memory;
+  const coldStartMs = learnColdStart(memory.coldStartMs, replicas.value);
+  return {
+    ...memory,
+    ...learnMeanDuration(memory, replicas.value, now),
+    ...(coldStartMs === undefined ? {} : { coldStartMs }),
+  };
+}
+
+/** Until the watch shows the last apply, what was applied is newer than the cache. */
+function currentReplicas({ applied }: ScaleMemory, deployment: DeploymentView | null): number {
+  if (applied !== undefined && deployment !== null && isBehind(deployment, applied)) return applied.replicas;
+  return deployment?.replicas ?? 0;
+}
+
+const isBehind = (deployment: DeploymentView, applied: NonNullable<ScaleMemory['applied']>): boolean =>
+  deployment.uid === applied.uid && deployment.generation < applied.generation;
+
+function keepHandsOff(
+  at: Readonly<{ state: PoolState; target: Target; deployment: DeploymentView | null; current: number }>,
+  until: Millis,
+): Target {
+  const message = sayHandsOff(foreignManager(at.deployment), until - at.state.now);
+  return {
+    ...at.target,
+    wanted: at.current,
+    replicas: at.current,
+    because: { reason: 'HandsOff', message },
+    changesAt: until,
+  };
+}
+
+function decideNothing(
+  state: PoolState,
+  { queue, current, obstacle }: Readonly<{ queue: QueueView; current: number; obstacle: Obstacle }>,
+): Decision {
+  const { because } = obstacle;
+  const verdict: Verdict = {
+    ...(obstacle.stalled ? { stalled: because } : { reconciling: because }),
+    scalingHeld: because,
+    queue,
+  };
+  return {
+    because,
+    wanted: current,
+    actions: [],
+    status: renderStatus({ state, memory: state.memory, queue, verdict, because, wanted: current, current }),
+    events: eventsOf({
+      state,
+      because,
+      from: current,
+      to: current,
+      recreated: false,
+      ...(obstacle.stalled ? { stalled: because } : {}),
+    }),
+    memory: state.memory,
+    wake: 'none',
+    recheckAfterMs: POLL_TROUBLE_MS,
+  };
+}
+
+type Scale = Readonly<{ queue: QueueView; deployment: DeploymentView | null; current: number; target: Target }>;
+
+function decideScale(state: PoolState, scale: Scale): Decision {
+  const { queue, deployment, current, target } = scale;
+  const action = applyAction(state, { deployment, replicas: target.replicas });
+  const manager = foreignManager(deployment);
+  const corrected =
+    manager !== undefined && action !== undefined && target.replicas !== current && deployment !== null
+      ? { manager, replicas: deployment.replicas }
+      : undefined;
+  const corrections = recentCorrections(state.memory.corrections, state.now - CORRECTIONS_WINDOW_MS);
+  const memory: ScaleMemory = {
+    ...state.memory,
+    wanted: target.window,
+    corrections: corrected === undefined ? corrections : [...corrections, state.now],
+  };
+  const stalled = stalledBy(state, deployment);
+  const verdict = verdictOf(scale, { action, stalled });
+  return {
+    because: target.because,
+    wanted: target.wanted,
+    actions: action === undefined ? [] : [action],
+    status: renderStatus({
+      state,
+      memory,
+      queue,
+      verdict,
+      because: target.because,
+      wanted: target.wanted,
+      current: target.replicas,
+    }),
+    events: eventsOf({
+      state,
+      because: target.because,
+      from: current,
+      to: target.replicas,
+      recreated: deployment === null && state.memory.applied !== undefined,
+      ...(stalled === undefined ? {} : { stalled }),
+      ...(corrected === undefined ? {} : { corrected }),
+    }),
+    memory,
+    wake: paceOf(queue, target),
+    recheckAfterMs: recheckAfter(state, { queue, target }),
+  };
+}
+
+/** One apply of the whole Deployment, when what was applied last is not what should be, or is no longer what is there. */
+function applyAction(
+  { pool, memory }: PoolState,
+  { deployment, replicas }: Readonly<{ deployment: DeploymentView | null; replicas: number }>,
+): Action | undefined {
+  const { applied } = memory;
+  const manifest = renderDeployment(pool, {
+    replicas,
+    ...(deployment === null ? {} : { resourceVersion: deployment.resourceVersion }),
+  });
+  const key = templateKey(manifest);
+  const asApplied = applied !== undefined && applied.templateKey === key && applied.replicas === replicas;
+  const asSeen =
+    deployment !== null &&
+    applied !== undefined &&
+    deployment.uid === applied.uid &&
+    deployment.generation <= applied.generation;
+  return asApplied && asSeen ? undefined : { kind: 'apply', manifest, templateKey: key };
+}
+
+const NEEDS_A_PERSON: ReadonlySet<RedisTrouble> = new Set([
+  'SecretNotFound',
+  'SecretKeyMissing',
+  'SecretForbidden',
+  'RedisUrlInvalid',
+  'RedisAuthFailed',
+]);
+
+function stalledBy({ redis }: PoolState, deployment: DeploymentView | null): Verdict['stalled'] {
+  if (!redis.ok && NEEDS_A_PERSON.has(redis.trouble)) return { reason: redis.trouble, message: redis.because };
+  if (deployment?.stuckBecause === undefined) return undefined;
+  const message = `the rollout cannot finish: ${deployment.stuckBecause}. Correct spec.workers.template; old replicas stay, and scale-down waits for it`;
+  return { reason: 'RolloutStuck', message };
+}
+
+function verdictOf(
+  { queue, deployment, target }: Scale,
+  { action, stalled }: Readonly<{ action: Action | undefined; stalled: Verdict['stalled'] }>,
+): Verdict {
+  const { because } = target;
+  const held = because.reason === 'HandsOff' || because.reason === 'QueueUnknown';
+  const reconciling = reconcilingBecause(deployment, action);
+  return {
+    ...(stalled === undefined ? {} : { stalled }),
+    ...(reconciling === undefined ? {} : { reconciling }),
+    ...(held ? { scalingHeld: because } : {}),
+    queue,
+  };
+}
+
+function reconcilingBecause(deployment: DeploymentView | null, action: Action | undefined): Verdict['reconciling'] {
+  const generation = action?.manifest.metadata.annotations;
+  const applied = deployment?.annotations;
+  const changed =
+    generation !== undefined && Object.entries(generation).some(([key, value]) => applied?.[key] !== value);
+  if (deployment === null || changed) return { reason: 'Applying', message: 'the Deployment is being applied' };
+  if (isRolledOut(deployment)) return undefined;
+  const { updated, replicas } = deployment.status;
+  return { reason: 'RollingOut', message: `${updated} of ${replicas} replicas are of the current template` };
+}
+
+function paceOf({ queue }: QueueView, { replicas }: Target): WakePace {
+  if (replicas === 0) return 'instant';
+  return queue.ok && queue.value.ready === 0 ? 'paced' : 'none';
+}
+
+function recheckAfter(
+  state: PoolState,
+  { queue: { queue }, target }: Readonly<{ queue: QueueView; target: Target }>,
+): Millis {
+  if (!queue.ok) return state.redis.ok ? POLL_BUSY_MS * 2 : POLL_TROUBLE_MS;
+  const { ready, paused, active, nextDelayedAt } = queue.value;
+  const busy = active > 0 || (ready > 0 && !paused);
+  const moments = [
+    state.now + (busy ? POLL_BUSY_MS : POLL_QUIET_MS),
+    // Nothing promotes a delayed job at zero replicas: the pool is woken when the first becomes due.
+    ...(nextDelayedAt === undefined ? [] : [nextDelayedAt]),
+    ...(target.changesAt === undefined ? [] : [target.changesAt]),
+  ];
+  return Math.max(20, Math.min(...moments) - state.now);
+}

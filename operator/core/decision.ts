@@ -1,0 +1,26 @@
+import type { PoolStatus } from '../api/pool.ts';
+import type { Because } from './because.ts';
+import type { Millis } from './known.ts';
+import type { Manifest } from './manifest.ts';
+import type { ScaleMemory } from './state.ts';
+
+/** What to change in the cluster. A pass carries out all of them, in order. */
+export type Action = Readonly<{ kind: 'apply'; manifest: Manifest; templateKey: string }>;
+
+/** One line of `kubectl describe`. `reason` and `action` are CamelCase. */
+export type PoolEvent = Readonly<{ type: 'Normal' | 'Warning'; reason: string; action: string; note: string }>;
+
+/** How the queue's event stream wakes the pool: at once, at most once a second, or not at all because it is polled. */
+export type WakePace = 'instant' | 'paced' | 'none';
+
+/** What follows from a `PoolState`: data, to be carried out by `act`. */
+export type Decision = Readonly<{
+  because: Because;
+  wanted: number;
+  actions: readonly Action[];
+  status: PoolStatus;
+  events: readonly PoolEvent[];
+  memory: ScaleMemory;
+  wake: WakePace;
+  recheckAfterMs: Millis;
+}>;

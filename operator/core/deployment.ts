@@ -1,0 +1,119 @@
+import {
+  GENERATION_ANNOTATION,
+  GROUP_VERSION,
+  KIND,
+  MANAGED_BY,
+  MANAGED_BY_LABEL,
+  POOL_LABEL,
+  RENDERING_ANNOTATION,
+  WORKER_CONTAINER,
+} from '../api/names.ts';
+import type { Pool } from '../api/parse.ts';
+import type { Fields, Manifest } from './manifest.ts';
+
+/** The port of the worker's endpoints, and the name that a scrape looks for. */
+export const WORKER_PORT = 3001;
+export const WORKER_PORT_NAME = 'http';
+
+/** A running job gets this long to end after SIGTERM, and BullMQ's worker another moment to close. */
+const GRACE_SECONDS = 15 * 60 + 15;
+
+/** The rendering that a new or changed pool gets. An operator upgrade that renders otherwise adds a version. */
+export const RENDERING = '1';
+
+/**
+ * The whole Deployment of a pool, for one server-side apply. `replicas` is always in it: left out, Kubernetes would
+ * set it to 1. `resourceVersion` is the precondition that the decision was made on; absent, it must be made.
+ */
+export function renderDeployment(
+  pool: Pool,
+  scale: Readonly<{ replicas: number; resourceVersion?: string }>,
+): Manifest {
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: {
+      name: pool.name,
+      namespace: pool.namespace,
+      ...(scale.resourceVersion === undefined ? {} : { resourceVersion: scale.resourceVersion }),
+      labels: { [POOL_LABEL]: pool.name, [MANAGED_BY_LABEL]: MANAGED_BY },
+      annotations: { [RENDERING_ANNOTATION]: RENDERING, [GENERATION_ANNOTATION]: String(pool.generation) },
+      ownerReferences: [{ apiVersion: GROUP_VERSION, kind: KIND, name: pool.name, uid: pool.uid, controller: true }],
+    },
+    spec: {
+      replicas: scale.replicas,
+      revisionHistoryLimit: 5,
+      selector: { matchLabels: { [POOL_LABEL]: pool.name } },
+      // A rollout never takes a worker away before another one is there.
+      strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: '25%' } },
+      template: renderTemplate(pool),
+    },
+  };
+}
+
+function renderTemplate(pool: Pool): Fields {
+  const { metadata, spec } = pool.spec.workers.template;
+  return {
+    metadata: { ...metadata, labels: { ...metadata?.labels, [POOL_LABEL]: pool.name } },
+    spec: {
+      terminationGracePeriodSeconds: GRACE_SECONDS,
+      // A worker has no business with the API server.
+      automountServiceAccountToken: false,
+      ...spec,
+      containers: spec.containers.map((container) =>
+        container.name === WORKER_CONTAINER ? renderWorker(pool, container) : container,
+      ),
+    },
+  };
+}
+
+type Container = Pool['spec']['workers']['template']['spec']['containers'][number];
+
+function renderWorker(pool: Pool, container: Container): Fields {
+  const declared = Array.isArray(container['ports']) ? (container['ports'] as unknown[]) : [];
+  return {
+    ...probes,
+    ...container,
+    env: [...ownVariables(pool), ...(container.env ?? [])],
+    ports: [...declared, { name: WORKER_PORT_NAME, containerPort: WORKER_PORT, protocol: 'TCP' }],
+  };
+}
+
+/** First, so that the user's own variables can refer to them as `$(NAME)`. */
+function ownVariables(pool: Pool): readonly Fields[] {
+  const { queue, workers } = pool.spec;
+  const { secretName, key } = queue.redisUrl;
+  return [
+    { name: 'POD_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },
+    { name: 'REDIS_URL', valueFrom: { secretKeyRef: { name: secretName, key } } },
+    { name: 'JOB_QUEUE_NAME', value: queue.name },
+    { name: 'JOB_QUEUE_PREFIX', value: queue.prefix },
+    { name: 'JOB_CONCURRENCY', value: String(workers.concurrency) },
+    { name: 'PORT', value: String(WORKER_PORT) },
+  ];
+}
+
+const endpoint = (path: string): Fields => ({ path, port: WORKER_PORT, scheme: 'HTTP' });
+
+/**
+ * None depends on Redis or any other dependency: a probe that does restarts the fleet when the dependency is sick.
+ * Liveness lets a job block the event loop for 20 s and more; a loop that is dead does not wait for the drain limit.
+ */
+const probes: Fields = {
+  startupProbe: { httpGet: endpoint('/livez'), periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 60 },
+  readinessProbe: { httpGet: endpoint('/ready'), periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 2 },
+  livenessProbe: {
+    httpGet: endpoint('/livez'),
+    periodSeconds: 10,
+    timeoutSeconds: 5,
+    failureThreshold: 6,
+    terminationGracePeriodSeconds: 30,
+  },
+};
+
+/** The rendered fields without the number and its precondition: what must be applied again when it changes. */
+export function templateKey(manifest: Manifest): string {
+  const { resourceVersion: _precondition, ...metadata } = manifest.metadata;
+  const { replicas: _number, ...spec } = manifest.spec;
+  return JSON.stringify({ metadata, spec });
+}

@@ -1,0 +1,59 @@
+import type { Millis } from './known.ts';
+import type { ReplicaView, ScaleMemory } from './state.ts';
+
+type Counters = ScaleMemory['counters'];
+type Mean = NonNullable<ScaleMemory['meanDuration']>;
+
+/** So many finished jobs weigh as much as everything that was known before. */
+const HALF_WEIGHT_JOBS = 20;
+
+/** A mean that nothing newer confirms is used for this long; jobs change, and after a week the target is the better guess. */
+export const MEAN_LASTS_MS: Millis = 7 * 24 * 3600 * 1000;
+
+/**
+ * The mean duration of the jobs that ended since the last look, from differences of each replica's
+ * `bullmq_job_duration_seconds_{sum,count}`. A counter that begins again (other process start, or lower) counts from 0.
+ */
+export function learnMeanDuration(
+  memory: Pick<ScaleMemory, 'counters' | 'meanDuration'>,
+  replicas: readonly ReplicaView[],
+  now: Millis,
+): Pick<ScaleMemory, 'counters' | 'meanDuration'> {
+  const counters: Record<string, Counters[string]> = {};
+  let seconds = 0;
+  let jobs = 0;
+  for (const replica of replicas) {
+    const before = memory.counters[replica.uid];
+    if (!replica.report.ok) {
+      if (before !== undefined) counters[replica.uid] = before;
+      continue;
+    }
+    const report = replica.report.value;
+    const next = { processStart: report.processStart, sum: report.durationSum, count: report.durationCount };
+    counters[replica.uid] = next;
+    const since = difference(before, next);
+    seconds += since.seconds;
+    jobs += since.jobs;
+  }
+  const meanDuration =
+    jobs > 0 ? blend(memory.meanDuration, { ms: (seconds / jobs) * 1000, jobs, now }) : memory.meanDuration;
+  return meanDuration === undefined ? { counters } : { counters, meanDuration };
+}
+
+function difference(before: Counters[string] | undefined, next: Counters[string]): { seconds: number; jobs: number } {
+  const continues = before !== undefined && before.processStart === next.processStart && before.count <= next.count;
+  // The first sight of a replica counts its whole life: its jobs ended since the process started.
+  const seconds = continues ? next.sum - before.sum : next.sum;
+  return { seconds: Math.max(0, seconds), jobs: continues ? next.count - before.count : next.count };
+}
+
+function blend(before: Mean | undefined, news: { ms: number; jobs: number; now: Millis }): Mean {
+  if (before === undefined) return { ms: news.ms, at: news.now };
+  const weight = news.jobs / (news.jobs + HALF_WEIGHT_JOBS);
+  return { ms: before.ms + (news.ms - before.ms) * weight, at: news.now };
+}
+
+/** The mean to size with, or undefined when none is young enough. */
+export function usableMean(mean: Mean | undefined, now: Millis): Millis | undefined {
+  return mean !== undefined && now - mean.at <= MEAN_LASTS_MS ? mean.ms : undefined;
+}

@@ -1,0 +1,84 @@
+import type { Because } from './because.ts';
+import type { Millis } from './known.ts';
+import { sayLength } from './sentence.ts';
+
+export type SizingInput = Readonly<{
+  /** Jobs that could start now, also while the queue is paused. */
+  ready: number;
+  paused: boolean;
+  active: number;
+  /** Slots of one replica. */
+  slots: number;
+  targetWaitMs: Millis;
+  /** Mean duration of a job; unknown counts as at least the target. */
+  meanDurationMs?: Millis;
+  /** From created to Ready, last measured; matters only when replicas must be added. */
+  coldStartMs?: Millis;
+  currentReplicas: number;
+  minReplicas: number;
+  maxReplicas: number;
+}>;
+
+export type Sizing = Readonly<{
+  /** What the queue alone asks for. */
+  need: number;
+  /** Within the bounds of the pool. */
+  wanted: number;
+  because: Because;
+}>;
+
+/**
+ * `need = ceil((active + waiting · min(1, S / max(T − C, T/2))) / slots)`, then the floor, the maximum last.
+ * T is the wait target, S the mean duration, C the cold start. A job longer than T frees no slot in time, hence
+ * min(1, …). More backlog never wants fewer.
+ */
+export function size(input: SizingInput): Sizing {
+  const warm = slotsNeeded(input, 0);
+  const withoutStart = Math.ceil(warm.slots / input.slots);
+  const cold = withoutStart > input.currentReplicas ? slotsNeeded(input, input.coldStartMs ?? 0) : warm;
+  const need = Math.ceil(cold.slots / input.slots);
+  const arithmetic = sayArithmetic(input, { ...cold, need });
+  const floored = Math.max(need, input.minReplicas);
+  const wanted = Math.min(floored, input.maxReplicas);
+  return { need, wanted, because: explain(input, { need, floored, wanted, arithmetic }) };
+}
+
+type Demand = Readonly<{ waiting: number; share: number; budgetMs: Millis; slots: number }>;
+
+function slotsNeeded(input: SizingInput, coldStartMs: Millis): Demand {
+  const waiting = input.paused ? 0 : input.ready;
+  const budgetMs = Math.max(input.targetWaitMs - coldStartMs, input.targetWaitMs / 2);
+  const share = input.meanDurationMs === undefined ? 1 : Math.min(1, input.meanDurationMs / budgetMs);
+  // A hair is taken off before rounding up: 0.1 + 0.2 must not cost a replica.
+  const slots = Math.max(0, Math.ceil(input.active + waiting * share - 1e-9));
+  return { waiting, share, budgetMs, slots };
+}
+
+function sayArithmetic(input: SizingInput, demand: Demand & { need: number }): string {
+  const { waiting, share, budgetMs, slots, need } = demand;
+  const paused = input.paused && input.ready > 0 ? ` (${input.ready} more wait in the paused queue)` : '';
+  if (slots === 0) return `nothing waits and nothing runs${paused}`;
+  const frees =
+    share < 1 && input.meanDurationMs !== undefined
+      ? ` × ${sayLength(input.meanDurationMs)} / ${sayLength(budgetMs)}`
+      : '';
+  const tooSlow =
+    input.coldStartMs !== undefined && need > input.currentReplicas && input.coldStartMs > input.targetWaitMs / 2;
+  const cure = tooSlow
+    ? `; a replica takes ${sayLength(input.coldStartMs ?? 0)} to start, so the wait target of ${sayLength(input.targetWaitMs)} cannot be met from here: raise minReplicas`
+    : '';
+  return `${input.active} active + ${waiting} waiting${frees}${paused} = ${slots} slots; ${input.slots} a replica → ${need}${cure}`;
+}
+
+type Bounded = Readonly<{ need: number; floored: number; wanted: number; arithmetic: string }>;
+
+function explain(input: SizingInput, { need, floored, wanted, arithmetic }: Bounded): Because {
+  if (wanted < floored) {
+    return { reason: 'HeldToMaximum', message: `${arithmetic}; held to ${wanted} by maxReplicas` };
+  }
+  if (floored > need) {
+    return { reason: 'RaisedToMinimum', message: `${arithmetic}; raised to ${wanted} by minReplicas` };
+  }
+  if (input.paused && input.ready > 0) return { reason: 'QueuePaused', message: `the queue is paused: ${arithmetic}` };
+  return { reason: need === 0 ? 'QueueEmpty' : 'SizedToQueue', message: arithmetic };
+}

@@ -1,0 +1,121 @@
+import type { Pool } from '../api/parse.ts';
+import type { Known, Millis } from './known.ts';
+import type { WantedEntry } from './window.ts';
+
+/** What Redis, or the replicas that read it, say of one queue. Counts are jobs. */
+export type QueueSnapshot = Readonly<{
+  /** Jobs that could start now: `wait` + `prioritized` + overdue `delayed`, also while the queue is paused. */
+  ready: number;
+  /** Jobs running now. */
+  active: number;
+  /** Delayed jobs that are not due yet. */
+  delayed: number;
+  failed: number;
+  paused: boolean;
+  /** When the first delayed job becomes due. */
+  nextDelayedAt?: Millis;
+  /** Age of the oldest job that could start now. */
+  oldestWaitMs?: number;
+  /** False when no key of the queue exists, not even `meta`: the queue was never used, or all its keys are gone. */
+  exists: boolean;
+  source: 'Workers' | 'Redis';
+  /** Why the pool's own source did not serve, when another one did. */
+  fallback?: string;
+}>;
+
+/** What one replica says of itself in its Prometheus text. Durations in seconds, as exported. */
+export type ReplicaReport = Readonly<{
+  active: number;
+  slots: number;
+  /** Start time of the process, seconds since the epoch: a changed one means that every counter began again. */
+  processStart: number;
+  durationSum: number;
+  durationCount: number;
+}>;
+
+export type ReplicaView = Readonly<{
+  name: string;
+  uid: string;
+  phase: string;
+  ready: boolean;
+  terminating: boolean;
+  createdAt: Millis;
+  readyAt?: Millis;
+  /** `pod-template-hash` of the ReplicaSet that owns it. */
+  templateHash: string;
+  report: Known<ReplicaReport>;
+}>;
+
+/** The parts of a Deployment that a decision reads. */
+export type DeploymentView = Readonly<{
+  uid: string;
+  resourceVersion: string;
+  generation: number;
+  observedGeneration: number;
+  replicas: number;
+  /** The field manager that owns `spec.replicas`. */
+  replicasManager?: string;
+  /** UID of the pool that controls it; undefined when nobody or somebody else does. */
+  ownerUid?: string;
+  terminating: boolean;
+  annotations: Readonly<Record<string, string>>;
+  status: Readonly<{ replicas: number; updated: number; ready: number; available: number }>;
+  /** Message of `Progressing=False`: a rollout that cannot finish. */
+  stuckBecause?: string;
+}>;
+
+export type RedisTrouble =
+  | 'SecretNotFound'
+  | 'SecretKeyMissing'
+  | 'SecretForbidden'
+  | 'RedisUrlInvalid'
+  | 'RedisAuthFailed'
+  | 'RedisUnreachable';
+
+/** How the way to the pool's Redis stands: usable, or which link of the chain is broken. */
+export type RedisAccess = Readonly<{ ok: true }> | Readonly<{ ok: false; trouble: RedisTrouble; because: string }>;
+
+/** Another pool that works on the same queue of the same Redis. */
+export type Rival = Readonly<{ namespace: string; name: string; uid: string; createdAt: Millis }>;
+
+/** A refusal that the API server will repeat until the pool or its Deployment changes. */
+export type Refusal = Readonly<{ generation: number; because: string }>;
+
+/** The outcome of the last apply: until the watch shows this generation, the cached Deployment is older than it. */
+export type Applied = Readonly<{ uid: string; generation: number; replicas: number; templateKey: string }>;
+
+/**
+ * What one leader has seen and cannot read again. A new leader starts without it, and therefore
+ * scales nothing down before it has watched a whole window.
+ */
+export type ScaleMemory = Readonly<{
+  watchingSince: Millis;
+  /** Wanted numbers of the last window, oldest first, one entry a change. */
+  wanted: readonly WantedEntry[];
+  /** The last counters of each replica, by UID: differences give the mean duration. */
+  counters: Readonly<Record<string, Readonly<{ processStart: number; sum: number; count: number }>>>;
+  /** Mean duration of the jobs that ended lately. */
+  meanDuration?: Readonly<{ ms: number; at: Millis }>;
+  /** From created to Ready, last measured. */
+  coldStartMs?: number;
+  /** What this leader applied last, and what the API server made of it. */
+  applied?: Applied;
+  /** When somebody else's number was corrected. */
+  corrections: readonly Millis[];
+  refusal?: Refusal;
+  /** When the status was written last: numbers alone are written at most every ten seconds. */
+  statusWrittenAt?: Millis;
+}>;
+
+/** Everything that is known of one pool at one moment, what is unknown and why, and `now`. */
+export type PoolState = Readonly<{
+  now: Millis;
+  pool: Pool;
+  /** `null`: there is none. */
+  deployment: Known<DeploymentView | null>;
+  replicas: Known<readonly ReplicaView[]>;
+  queue: Known<QueueSnapshot>;
+  redis: RedisAccess;
+  rivals: readonly Rival[];
+  memory: ScaleMemory;
+}>;

@@ -1,0 +1,97 @@
+import { formatDuration } from '../api/duration.ts';
+import type { PoolStatus } from '../api/pool.ts';
+import type { Because } from './because.ts';
+import { renderConditions, type Verdict } from './conditions.ts';
+import type { Millis } from './known.ts';
+import type { QueueView } from './queue-view.ts';
+import { firstLine } from './sentence.ts';
+import type { PoolState, ScaleMemory } from './state.ts';
+import { isoTime } from './time.ts';
+
+/** Numbers alone are written at most this often. */
+const NUMBERS_EVERY_MS: Millis = 10_000;
+const MESSAGE_LIMIT = 1024;
+
+export type StatusInput = Readonly<{
+  state: PoolState;
+  memory: ScaleMemory;
+  queue: QueueView;
+  verdict: Verdict;
+  because: Because;
+  wanted: number;
+  current: number;
+}>;
+
+export function renderStatus({ state, memory, queue, verdict, because, wanted, current }: StatusInput): PoolStatus {
+  const { pool, now, replicas } = state;
+  const ready = replicas.ok ? replicas.value.filter((replica) => replica.ready && !replica.terminating).length : 0;
+  const before = pool.status;
+  const said = { reason: because.reason, message: firstLine(because.message, MESSAGE_LIMIT) };
+  const same = before?.decision?.reason === said.reason && before.decision.message === said.message;
+  return {
+    observedGeneration: pool.generation,
+    replicas: { current, ready, wanted, draining: 0 },
+    queue: renderQueue(state, memory, queue),
+    decision: { ...said, at: same ? (before.decision?.at ?? isoTime(now)) : isoTime(now) },
+    conditions: renderConditions(verdict, before?.conditions ?? [], { now, generation: pool.generation }),
+  };
+}
+
+/** What is not known is left out; the mean, and that the queue was seen, must outlive a leader. */
+function renderQueue(state: PoolState, memory: ScaleMemory, view: QueueView): NonNullable<PoolStatus['queue']> {
+  const mean =
+    memory.meanDuration === undefined ? {} : { meanDuration: formatDuration(Math.round(memory.meanDuration.ms)) };
+  const kept = { ...mean, seen: view.seen };
+  if (!view.queue.ok) {
+    const observedAt = state.pool.status?.queue?.observedAt;
+    return observedAt === undefined ? kept : { ...kept, observedAt };
+  }
+  const { ready, active, delayed, failed, paused, oldestWaitMs, source } = view.queue.value;
+  return {
+    ...kept,
+    waiting: paused ? 0 : ready,
+    active,
+    delayed,
+    failed,
+    paused,
+    ...(oldestWaitMs === undefined ? {} : { oldestWait: formatDuration(Math.round(oldestWaitMs / 1000) * 1000) }),
+    source,
+    observedAt: isoTime(view.queue.at),
+  };
+}
+
+/**
+ * A condition, a reason or the wanted number is written at once, numbers alone at most every ten seconds, times alone
+ * never: a status that changes every second would be a write, and a watch event, a second for each pool.
+ */
+export function worthWriting(
+  before: PoolStatus | undefined,
+  next: PoolStatus,
+  since: Readonly<{ writtenAt?: Millis; now: Millis }>,
+): boolean {
+  if (before === undefined || headline(before) !== headline(next)) return true;
+  if (since.writtenAt !== undefined && since.now - since.writtenAt < NUMBERS_EVERY_MS) return false;
+  return numbers(before) !== numbers(next);
+}
+
+const headline = (status: PoolStatus): string =>
+  JSON.stringify([
+    status.observedGeneration,
+    status.replicas?.wanted,
+    status.decision?.reason,
+    status.queue?.seen,
+    status.queue?.paused,
+    (status.conditions ?? []).map(({ type, status: value, reason }) => [type, value, reason]),
+  ]);
+
+const numbers = (status: PoolStatus): string => {
+  const { observedAt: _at, ...queue } = status.queue ?? {};
+  return JSON.stringify([
+    sorted(status.replicas ?? {}),
+    sorted(queue),
+    status.decision?.message,
+    (status.conditions ?? []).map(({ type, message }) => [type, message]),
+  ]);
+};
+
+const sorted = (fields: object): readonly unknown[] => Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1));
