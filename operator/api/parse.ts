@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { type Millis, parseDuration } from './duration.ts';
 import { type AgentWorkerPool, type PodTemplate, type PoolSpec, type PoolStatus, poolResource } from './pool.ts';
+import { poolStatus } from './status.ts';
 
 /** A pool as the rest of the operator works with it: defaults applied, times and durations in milliseconds. */
 export type Pool = Readonly<{
@@ -49,6 +50,8 @@ const millisOf = (text: string): Millis => {
   return millis;
 };
 
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+
 const toPool = ({ metadata, spec, status }: AgentWorkerPool): Pool => ({
   namespace: metadata.namespace,
   name: metadata.name,
@@ -78,11 +81,22 @@ const toPool = ({ metadata, spec, status }: AgentWorkerPool): Pool => ({
 });
 
 /**
+ * Leaves out each part of the status that this version cannot read (another version wrote it): the operator writes
+ * the status anew, and a pool must not stand still for it.
+ */
+const withReadableStatus = (raw: unknown): unknown => {
+  if (!isObject(raw) || !isObject(raw['status'])) return raw;
+  const { status } = raw;
+  const parts = Object.entries(poolStatus.shape).filter(([key, part]) => part.safeParse(status[key]).success);
+  return { ...raw, status: Object.fromEntries(parts.map(([key]) => [key, status[key]])) };
+};
+
+/**
  * Reads a pool as the API server gave it. A server with this version's CRD has refused every bad spec before; the
  * problems (path and sentence) are for pools that came past an older CRD. They are all listed, and never thrown.
  */
 export const parsePool = (raw: unknown): ParsedPool => {
-  const parsed = poolResource.safeParse(raw);
+  const parsed = poolResource.safeParse(withReadableStatus(raw));
   return parsed.success
     ? { ok: true, pool: toPool(parsed.data) }
     : { ok: false, problems: parsed.error.issues.map(problemOf) };

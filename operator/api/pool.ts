@@ -7,17 +7,17 @@ import { podTemplate } from './template.ts';
 const SECOND = 1000;
 const DAY = 86_400 * SECOND;
 
-/** A pod's name is the pool's, a hash of ten and five random characters; a label's value holds 63. */
+/** The ReplicaSet's name is the pool's, a dash and a hash of ten: 63 characters, what a host name or label holds. */
 const NAME_MAX_LENGTH = 52;
 
 const secretKeyRef = z.object({
-  name: objectName().meta({ description: "Name of a Secret in the pool's own namespace." }),
+  name: objectName().describe("Name of a Secret in the pool's own namespace."),
   key: z
     .string()
     .min(1)
     .max(253)
     .regex(/^[-._a-zA-Z0-9]+$/)
-    .meta({ description: 'Key in the Secret.' }),
+    .describe('Key in the Secret.'),
 });
 
 const queueName = withRules(z.string().min(1).max(253), [
@@ -29,48 +29,48 @@ const queueName = withRules(z.string().min(1).max(253), [
 ]);
 
 const queue = z.object({
-  name: queueName.meta({ description: 'Name of the BullMQ queue.' }),
-  prefix: z.string().min(1).max(253).default('bull').meta({ description: "Prefix of the queue's keys in Redis." }),
+  name: queueName.describe('Name of the BullMQ queue.'),
+  prefix: z.string().min(1).max(253).default('bull').describe("Prefix of the queue's keys in Redis."),
   redis: z
     .object({
       url: z
-        .object({ secretKeyRef })
-        .meta({ description: 'A redis:// or rediss:// URL in a Secret. Workers get it as REDIS_URL.' }),
+        .object({ secretKeyRef: secretKeyRef.describe('The key of a Secret that holds the URL.') })
+        .describe('A redis:// or rediss:// URL in a Secret. Workers get it as REDIS_URL.'),
     })
-    .meta({ description: 'The Redis that holds the queue.' }),
+    .describe('The Redis that holds the queue.'),
 });
 
 const workers = z.object({
   concurrency: int32(1, 1000)
     .default(25)
-    .meta({ description: 'Jobs that a replica runs at a time. Workers get it as JOB_CONCURRENCY.' }),
-  template: podTemplate.meta({
-    description: 'Pod template of the workers. Its container worker runs the jobs; the operator adds what it needs.',
-  }),
+    .describe('Jobs that a replica runs at a time. Workers get it as JOB_CONCURRENCY.'),
+  template: podTemplate.describe(
+    'Pod template of the workers. Its container worker runs the jobs; the operator adds what it needs.',
+  ),
 });
 
 const metrics = z.object({
   source: z
     .enum(['Workers', 'Redis'])
     .default('Workers')
-    .meta({ description: 'Where queue numbers come from: the metrics of the replicas, or Redis itself.' }),
+    .describe('Where queue numbers come from: the metrics of the replicas, or Redis itself.'),
 });
 
 const scaleDown = z.object({
   window: durationBetween('window', SECOND, DAY)
     .default('60s')
-    .meta({ description: 'Scale down to the most that was wanted in this time; never shorter than targetWait.' }),
+    .describe('Scale down to the most that was wanted in this time; never shorter than targetWait.'),
 });
 
 const scaling = withRules(
   z.object({
-    minReplicas: int32(0, 1000).default(0).meta({ description: 'Never fewer replicas than this.' }),
-    maxReplicas: int32(1, 1000).default(20).meta({ description: 'Never more replicas than this.' }),
+    minReplicas: int32(0, 1000).default(0).describe('Never fewer replicas than this.'),
+    maxReplicas: int32(1, 1000).default(20).describe('Never more replicas than this.'),
     targetWait: durationBetween('targetWait', SECOND, DAY)
       .default('30s')
-      .meta({ description: 'The longest that a job should wait before it starts: the knob of scaling.' }),
-    metrics: metrics.prefault({}),
-    scaleDown: scaleDown.prefault({}),
+      .describe('The longest that a job should wait before it starts: the knob of scaling.'),
+    metrics: metrics.prefault({}).describe('What the sizes are worked out from.'),
+    scaleDown: scaleDown.prefault({}).describe('How fast the pool gets smaller.'),
   }),
   [
     {
@@ -88,12 +88,10 @@ const scaling = withRules(
 );
 
 const spec = z.object({
-  mode: z.enum(['Auto']).default('Auto').meta({ description: 'Auto: the operator sizes the pool to its queue.' }),
-  queue: queue.meta({ description: 'The BullMQ queue that the workers take their jobs from.' }),
-  workers: workers.meta({ description: 'What a replica is.' }),
-  scaling: scaling
-    .prefault({})
-    .meta({ description: 'How many replicas there may be and how long a job should wait for one.' }),
+  mode: z.enum(['Auto']).default('Auto').describe('Auto: the operator sizes the pool to its queue.'),
+  queue: queue.describe('The BullMQ queue that the workers take their jobs from.'),
+  workers: workers.describe('What a replica is.'),
+  scaling: scaling.prefault({}).describe('How many replicas there may be and how long a job should wait for one.'),
 });
 
 /** What the API server keeps about every object; its own schema rules there, so the CRD says nothing of it. */
@@ -111,11 +109,11 @@ const metadata = z.looseObject({
 /** The one source of the types, the defaults, the validation and the CRD. */
 export const poolResource = withRules(
   z.object({
-    apiVersion: z.string().exactOptional(),
-    kind: z.string().exactOptional(),
+    apiVersion: z.string().describe('Version of the schema of this object.').exactOptional(),
+    kind: z.string().describe('Name of the schema of this object.').exactOptional(),
     metadata,
-    spec: spec.meta({ description: 'What the pool should be.' }),
-    status: poolStatus.meta({ description: 'What the operator last saw and decided.' }).exactOptional(),
+    spec: spec.describe('What the pool should be.'),
+    status: poolStatus.describe('What the operator last saw and decided.').exactOptional(),
   }),
   [
     {

@@ -15,17 +15,18 @@ export const OWN_VARIABLES = {
 const listMapByName = { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] };
 
 const environmentVariable = z.looseObject({
-  name: z.string().min(1).max(253),
-  value: z.string().max(32_768).exactOptional(),
+  name: z.string().min(1).max(253).describe('Name of the variable.'),
+  value: z.string().max(32_768).describe('Its value; a number or true stands in quotes.').exactOptional(),
 });
 
 const plainContainer = z.looseObject({
   name: z
     .string()
     .max(63)
-    .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/),
-  image: z.string().min(1).max(1024),
-  env: z.array(environmentVariable).max(128).meta(listMapByName).exactOptional(),
+    .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
+    .describe('Name of the container.'),
+  image: z.string().min(1).max(1024).describe('Image of the container.'),
+  env: z.array(environmentVariable).max(128).meta(listMapByName).describe('Its variables.').exactOptional(),
 });
 
 type Container = z.infer<typeof plainContainer>;
@@ -60,19 +61,26 @@ const keysOf = (field: string) =>
     },
   ]);
 
+const metadata = z.looseObject({
+  labels: keysOf('labels').meta({ maxProperties: 64 }).describe('Labels of the pods.').exactOptional(),
+  annotations: keysOf('annotations').meta({ maxProperties: 64 }).describe('Annotations of the pods.').exactOptional(),
+});
+
+const podSpec = z.looseObject({
+  containers: containers.describe('Containers of a replica; worker is the one that runs the jobs.'),
+  initContainers: z
+    .array(plainContainer)
+    .max(16)
+    .meta(listMapByName)
+    .describe('Containers that run before.')
+    .exactOptional(),
+});
+
 /**
  * The pod template of the workers. Only what rules and duplicate checks must see is declared; everything else is kept
  * as it was written and judged by the API server when the Deployment is applied.
  */
 export const podTemplate = z.looseObject({
-  metadata: z
-    .looseObject({
-      labels: keysOf('labels').meta({ maxProperties: 64 }).exactOptional(),
-      annotations: keysOf('annotations').meta({ maxProperties: 64 }).exactOptional(),
-    })
-    .exactOptional(),
-  spec: z.looseObject({
-    containers,
-    initContainers: z.array(plainContainer).max(16).meta(listMapByName).exactOptional(),
-  }),
+  metadata: metadata.describe('Labels and annotations of the pods.').exactOptional(),
+  spec: podSpec.describe('A pod spec, as in a Deployment.'),
 });

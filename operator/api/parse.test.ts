@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { refusedByRule, refusedBySchema, specWith } from '../../test/contract/crd-cases.ts';
+import { type ParsedPool, parsePool } from './parse.ts';
+
+const raw = (change: Record<string, unknown> = {}) => ({
+  apiVersion: 'agentpool.dev/v1alpha1',
+  kind: 'AgentWorkerPool',
+  metadata: {
+    name: 'agent-jobs',
+    namespace: 'agents',
+    uid: '6d9e7e6e-0000-4000-8000-000000000001',
+    generation: 3,
+    resourceVersion: '41',
+    creationTimestamp: '2026-11-24T12:00:00Z',
+    labels: { team: 'crm' },
+    managedFields: [],
+  },
+  spec: specWith(),
+  ...change,
+});
+
+const problemsOf = (parsed: ParsedPool) => (parsed.ok ? [] : parsed.problems);
+
+describe('a pool that is read', () => {
+  it('has every default when its user wrote the least that is possible', () => {
+    expect(parsePool(raw())).toEqual({
+      ok: true,
+      pool: {
+        namespace: 'agents',
+        name: 'agent-jobs',
+        uid: '6d9e7e6e-0000-4000-8000-000000000001',
+        generation: 3,
+        resourceVersion: '41',
+        createdAt: Date.UTC(2026, 10, 24, 12),
+        annotations: {},
+        spec: {
+          mode: 'Auto',
+          queue: { name: 'jobs', prefix: 'bull', redisUrl: { secretName: 'jobs-env', key: 'REDIS_URL' } },
+          workers: {
+            concurrency: 25,
+            template: { spec: { containers: [{ name: 'worker', image: 'registry.local/worker:1' }] } },
+          },
+          scaling: {
+            minReplicas: 0,
+            maxReplicas: 20,
+            targetWaitMs: 30_000,
+            source: 'Workers',
+            scaleDownWindowMs: 60_000,
+          },
+        },
+      },
+    });
+  });
+
+  it('keeps every field of its template that the schema does not know', () => {
+    const template = {
+      metadata: { labels: { tier: 'batch' }, annotations: { note: 'x' }, finalizers: [] },
+      spec: {
+        nodeSelector: { disk: 'ssd' },
+        containers: [
+          {
+            name: 'worker',
+            image: 'i',
+            resources: { limits: { memory: '1Gi' } },
+            env: [{ name: 'KEY', valueFrom: { secretKeyRef: { name: 's', key: 'k' } } }],
+          },
+        ],
+        initContainers: [{ name: 'migrate', image: 'i', env: [{ name: 'REDIS_URL', value: 'redis://other' }] }],
+      },
+    };
+    const parsed = parsePool(raw({ spec: specWith({ workers: { template } }) }));
+    expect(parsed).toMatchObject({ ok: true });
+    expect(parsed.ok && parsed.pool.spec.workers.template).toEqual(template);
+  });
+
+  it('says when it is being deleted, and keeps its annotations', () => {
+    const { metadata } = raw();
+    const parsed = parsePool(
+      raw({ metadata: { ...metadata, deletionTimestamp: '2026-11-24T12:00:01Z', annotations: { a: 'b' } } }),
+    );
+    expect(parsed).toMatchObject({
+      pool: { deletionAt: Date.UTC(2026, 10, 24, 12, 0, 1), annotations: { a: 'b' } },
+    });
+  });
+
+  it('keeps its status, without the parts that another version wrote', () => {
+    const replicas = { current: 1, ready: 1, wanted: 2, draining: 0 };
+    const parsed = parsePool(
+      raw({ status: { replicas, queue: { waiting: 'many' }, conditions: [{ type: 'Later' }] } }),
+    );
+    expect(parsed).toMatchObject({ ok: true });
+    expect(parsed.ok && parsed.pool.status).toEqual({ replicas });
+  });
+
+  it.each(refusedByRule)('is refused with a sentence: $what', ({ name, spec, field, sentence }) => {
+    const { metadata } = raw();
+    const parsed = parsePool(raw({ metadata: { ...metadata, name: name ?? 'agent-jobs' }, spec }));
+    expect(problemsOf(parsed)).toEqual([field === '' ? sentence : `${field}: ${sentence}`]);
+  });
+
+  it.each(refusedBySchema)('is refused, naming the field: $what', ({ spec, field }) => {
+    const problems = problemsOf(parsePool(raw({ spec })));
+    expect(problems).not.toEqual([]);
+    for (const problem of problems)
+      expect(problem.startsWith(`${field}:`) || problem.startsWith(`${field}.`)).toBe(true);
+  });
+
+  it('lists every problem at once', () => {
+    const spec = specWith({ mode: 'Manual', scaling: { targetWait: '5 minutes', scaleDown: { window: '48h' } } });
+    expect(problemsOf(parsePool(raw({ spec }))).map((problem) => problem.split(':')[0])).toEqual([
+      'spec.mode',
+      'spec.scaling.targetWait',
+      'spec.scaling.scaleDown.window',
+    ]);
+  });
+
+  it.each([null, undefined, 'pool', 1, [], {}, { metadata: {} }])('never throws: %j', (junk) => {
+    expect(parsePool(junk).ok).toBe(false);
+  });
+});

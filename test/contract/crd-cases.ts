@@ -1,0 +1,201 @@
+/** Pools that are wrong in one way each. The parser and the API server must refuse them with the same sentence. */
+type Json = Record<string, unknown>;
+
+const container = (change: Json = {}): Json => ({ name: 'worker', image: 'registry.local/worker:1', ...change });
+
+/** A good spec, the least that a user must write, with parts of it replaced. */
+export const specWith = (change: Json = {}): Json => ({
+  queue: { name: 'jobs', redis: { url: { secretKeyRef: { name: 'jobs-env', key: 'REDIS_URL' } } } },
+  workers: { template: { spec: { containers: [container()] } } },
+  ...change,
+});
+
+const queueWith = (change: Json): Json => specWith({ queue: { ...(specWith()['queue'] as Json), ...change } });
+const templateWith = (template: Json): Json => specWith({ workers: { template } });
+const containersWith = (...containers: Json[]): Json => templateWith({ spec: { containers } });
+const labelled = (metadata: Json): Json => templateWith({ metadata, spec: { containers: [container()] } });
+
+export type BadPool = Readonly<{
+  what: string;
+  name?: string;
+  spec: Json;
+  /** Path of the field that is wrong, empty for the resource itself. */
+  field: string;
+  sentence: string;
+}>;
+
+const CONTAINERS = 'spec.workers.template.spec.containers';
+
+const variableCases = (
+  [
+    ['JOB_QUEUE_NAME', 'use spec.queue.name'],
+    ['JOB_QUEUE_PREFIX', 'use spec.queue.prefix'],
+    ['JOB_CONCURRENCY', 'use spec.workers.concurrency'],
+    ['REDIS_URL', 'use spec.queue.redis.url'],
+    ['POD_NAME', 'remove it, the operator sets it to the name of the pod'],
+    ['PORT', 'remove it, the operator sets it to the port that it scrapes'],
+  ] as const
+).map(
+  ([variable, instead]): BadPool => ({
+    what: `a worker container that sets ${variable}`,
+    spec: containersWith({ name: 'side', image: 'i' }, container({ env: [{ name: variable, value: 'mine' }] })),
+    field: `${CONTAINERS}[1]`,
+    sentence: `container worker must not set ${variable}: ${instead}`,
+  }),
+);
+
+const HOW = 'write a number and its unit without a space, like 30s, 15m, 1h or 1m30s';
+
+const durationCases = (
+  [
+    ['5 minutes', `'5 minutes' is not a duration: write 5m`],
+    ['2hours', `'2hours' is not a duration: write 2h`],
+    ['30 sec', `'30 sec' is not a duration: write 30s`],
+    ['30', `'30' is not a duration: ${HOW}`],
+    ['1.5h', `'1.5h' is not a duration: ${HOW}`],
+    ['-5m', `'-5m' is not a duration: ${HOW}`],
+    ['PT5M', `'PT5M' is not a duration: ${HOW}`],
+    ['1h 30m', `'1h 30m' is not a duration: ${HOW}`],
+    [`it's`, `'it's' is not a duration: ${HOW}`],
+    ['', `'' is not a duration: ${HOW}`],
+    ['0s', 'targetWait must be between 1s and 24h'],
+    ['999ms', 'targetWait must be between 1s and 24h'],
+    ['24h1s', 'targetWait must be between 1s and 24h'],
+    ['999999h', 'targetWait must be between 1s and 24h'],
+  ] as const
+).map(
+  ([text, sentence]): BadPool => ({
+    what: `a targetWait of '${text}'`,
+    spec: specWith({ scaling: { targetWait: text } }),
+    field: 'spec.scaling.targetWait',
+    sentence,
+  }),
+);
+
+/** Refused by a rule of ours: the same sentence from the API server and from the parser. */
+export const refusedByRule: readonly BadPool[] = [
+  {
+    what: 'a name of 53 characters',
+    name: 'n'.repeat(53),
+    spec: specWith(),
+    field: '',
+    sentence: 'metadata.name must be at most 52 characters: the names of the Deployment and its pods are made from it',
+  },
+  {
+    what: 'a queue name with a colon',
+    spec: queueWith({ name: 'team:jobs' }),
+    field: 'spec.queue.name',
+    sentence: 'a BullMQ queue name has no ":": put what stands before it into spec.queue.prefix',
+  },
+  {
+    what: 'a template without the container worker',
+    spec: containersWith({ name: 'main', image: 'i' }),
+    field: CONTAINERS,
+    sentence:
+      'one of the containers must have the name worker: it is the one that runs the jobs and that the operator configures',
+  },
+  ...variableCases,
+  {
+    what: "a label of the operator's on the pods",
+    spec: labelled({ labels: { 'agentpool.dev/pool': 'other' } }),
+    field: 'spec.workers.template.metadata.labels',
+    sentence: 'labels under agentpool.dev/ belong to the operator: use a prefix of your own',
+  },
+  {
+    what: "an annotation of the operator's on the pods",
+    spec: labelled({ annotations: { 'agentpool.dev/rendering': '1' } }),
+    field: 'spec.workers.template.metadata.annotations',
+    sentence: 'annotations under agentpool.dev/ belong to the operator: use a prefix of your own',
+  },
+  {
+    what: 'a minimum above the maximum',
+    spec: specWith({ scaling: { minReplicas: 5, maxReplicas: 3 } }),
+    field: 'spec.scaling',
+    sentence: 'minReplicas (5) must not be greater than maxReplicas (3): lower minReplicas or raise maxReplicas',
+  },
+  {
+    what: 'a minimum above the default maximum',
+    spec: specWith({ scaling: { minReplicas: 21 } }),
+    field: 'spec.scaling',
+    sentence: 'minReplicas (21) must not be greater than maxReplicas (20): lower minReplicas or raise maxReplicas',
+  },
+  ...durationCases,
+  {
+    what: "a scale-down window of '1 day'",
+    spec: specWith({ scaling: { scaleDown: { window: '1 day' } } }),
+    field: 'spec.scaling.scaleDown.window',
+    sentence: `'1 day' is not a duration: ${HOW}`,
+  },
+  {
+    what: 'a scale-down window of 25 hours',
+    spec: specWith({ scaling: { scaleDown: { window: '25h' } } }),
+    field: 'spec.scaling.scaleDown.window',
+    sentence: 'window must be between 1s and 24h',
+  },
+];
+
+type SchemaCase = Omit<BadPool, 'sentence'>;
+
+/** Refused by type, bound or list key: each side in its own words, about the same field. */
+export const refusedBySchema: readonly SchemaCase[] = [
+  { what: 'a mode that does not exist', spec: specWith({ mode: 'Manual' }), field: 'spec.mode' },
+  { what: 'no queue', spec: { workers: specWith()['workers'] }, field: 'spec.queue' },
+  { what: 'no workers', spec: { queue: specWith()['queue'] }, field: 'spec.workers' },
+  { what: 'an empty queue name', spec: queueWith({ name: '' }), field: 'spec.queue.name' },
+  { what: 'a queue name of 254 characters', spec: queueWith({ name: 'q'.repeat(254) }), field: 'spec.queue.name' },
+  { what: 'an empty prefix', spec: queueWith({ prefix: '' }), field: 'spec.queue.prefix' },
+  { what: 'no Redis', spec: specWith({ queue: { name: 'jobs' } }), field: 'spec.queue.redis' },
+  {
+    what: 'a Redis URL in the spec itself',
+    spec: queueWith({ redis: { url: 'redis://:secret@redis:6379' } }),
+    field: 'spec.queue.redis.url',
+  },
+  {
+    what: 'a Secret name that no Secret can have',
+    spec: queueWith({ redis: { url: { secretKeyRef: { name: 'My_Secret', key: 'k' } } } }),
+    field: 'spec.queue.redis.url.secretKeyRef.name',
+  },
+  {
+    what: 'a Secret key that no Secret can have',
+    spec: queueWith({ redis: { url: { secretKeyRef: { name: 's', key: 'a/b' } } } }),
+    field: 'spec.queue.redis.url.secretKeyRef.key',
+  },
+  {
+    what: 'no slot',
+    spec: specWith({ workers: { ...(specWith()['workers'] as Json), concurrency: 0 } }),
+    field: 'spec.workers.concurrency',
+  },
+  {
+    what: '1001 slots',
+    spec: specWith({ workers: { ...(specWith()['workers'] as Json), concurrency: 1001 } }),
+    field: 'spec.workers.concurrency',
+  },
+  { what: 'a template without a pod spec', spec: templateWith({}), field: 'spec.workers.template.spec' },
+  { what: 'no container at all', spec: containersWith(), field: CONTAINERS },
+  { what: 'a container without image', spec: containersWith({ name: 'worker' }), field: `${CONTAINERS}[0].image` },
+  {
+    what: 'a number as variable',
+    spec: containersWith(container({ env: [{ name: 'A', value: 1 }] })),
+    field: `${CONTAINERS}[0].env[0].value`,
+  },
+  {
+    what: 'a label that is a number',
+    spec: labelled({ labels: { tier: 1 } }),
+    field: 'spec.workers.template.metadata.labels.tier',
+  },
+  { what: 'a negative minimum', spec: specWith({ scaling: { minReplicas: -1 } }), field: 'spec.scaling.minReplicas' },
+  { what: 'a maximum of 0', spec: specWith({ scaling: { maxReplicas: 0 } }), field: 'spec.scaling.maxReplicas' },
+  { what: 'a maximum of 1001', spec: specWith({ scaling: { maxReplicas: 1001 } }), field: 'spec.scaling.maxReplicas' },
+  { what: 'half a replica', spec: specWith({ scaling: { minReplicas: 0.5 } }), field: 'spec.scaling.minReplicas' },
+  { what: 'a duration as a number', spec: specWith({ scaling: { targetWait: 30 } }), field: 'spec.scaling.targetWait' },
+  {
+    what: 'a text of 33 characters as a duration',
+    spec: specWith({ scaling: { targetWait: '1'.repeat(33) } }),
+    field: 'spec.scaling.targetWait',
+  },
+  {
+    what: 'a source that does not exist',
+    spec: specWith({ scaling: { metrics: { source: 'Prometheus' } } }),
+    field: 'spec.scaling.metrics.source',
+  },
+];
