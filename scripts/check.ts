@@ -17,6 +17,7 @@ const STEPS: readonly Step[] = [
   { name: 'lint', run: command('oxlint', '--type-aware', '--deny-warnings') },
   { name: 'unused', run: command('knip', '--no-progress', '--treat-config-hints-as-errors') },
   { name: 'types', run: command('tsc', '--noEmit', '--pretty', 'false') },
+  { name: 'generated', run: command('node', 'scripts/generate.ts', '--check') },
   { name: 'format', run: command('biome', 'format', '.') },
   { name: 'house rules', run: houseRules },
 ];

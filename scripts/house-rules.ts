@@ -23,6 +23,11 @@ const FORBIDDEN: readonly ForbiddenText[] = [
     where: TYPESCRIPT,
     why: 'a test that is left out, or leaves out the others',
   },
+  {
+    pattern: /\bMath\.random\b/,
+    where: /^operator\/core\/(?!.*\.test\.ts$)/,
+    why: 'not pure: core is told every random number',
+  },
 ];
 
 /** Commands that the README has to name. */

@@ -6,7 +6,7 @@ export type SourceFile = Readonly<{ path: string; text: string }>;
 
 const SKIPPED_FOLDERS = new Set(['node_modules', 'dist', 'coverage', '.git']);
 const TEXT =
-  /(?:\.(?:ts|mjs|cjs|js|json|jsonc|ya?ml|md|sh|toml|mod|sum|html|css|tpl|txt)|(?:^|\/)\.?[A-Za-z-]+|\.ci\/[^/]+)$/;
+  /(?:\.(?:ts|mjs|cjs|js|json|jsonc|ya?ml|md|sh|toml|mod|sum|go|html|css|tpl|txt)|(?:^|\/)\.?[A-Za-z-]+|\.ci\/[^/]+)$/;
 
 /** Every text file below `root`, sorted by path, without what is installed or built. */
 export function readSourceFiles(root: string): SourceFile[] {
