@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { renderDeployment, templateKey } from './deployment.ts';
+import { samplePool } from './state.fixture.ts';
+
+const pool = samplePool();
+const withTemplate = (template: (typeof pool)['spec']['workers']['template']) => ({
+  ...pool,
+  spec: { ...pool.spec, workers: { ...pool.spec.workers, template } },
+});
+
+describe('the Deployment of a pool', () => {
+  it('always carries replicas, for Kubernetes would set 1', () => {
+    expect(renderDeployment(pool, { replicas: 0 }).spec.replicas).toBe(0);
+  });
+
+  it('belongs to the pool, so that deleting the pool deletes it', () => {
+    expect(renderDeployment(pool, { replicas: 0 }).metadata.ownerReferences).toEqual([
+      {
+        apiVersion: 'agentpool.dev/v1alpha1',
+        kind: 'AgentWorkerPool',
+        name: 'agent-jobs',
+        uid: 'pool-uid',
+        controller: true,
+      },
+    ]);
+  });
+
+  it('hands the worker its queue, its name and its Redis by reference, never the URL itself', () => {
+    const text = JSON.stringify(renderDeployment(pool, { replicas: 0 }));
+    expect(text).toContain('{"name":"REDIS_URL","valueFrom":{"secretKeyRef":{"name":"env","key":"REDIS_URL"}}}');
+    expect(text).toContain('{"name":"JOB_CONCURRENCY","value":"5"}');
+    expect(text).toContain('"fieldPath":"metadata.name"');
+  });
+
+  it('keeps what the user wrote, probes and grace too', () => {
+    const own = withTemplate({
+      metadata: { labels: { team: 'crm' } },
+      spec: {
+        terminationGracePeriodSeconds: 30,
+        nodeSelector: { disk: 'ssd' },
+        containers: [
+          {
+            name: 'worker',
+            image: 'i',
+            env: [{ name: 'MODEL', value: 'm' }],
+            livenessProbe: { exec: { command: ['true'] } },
+          },
+          { name: 'sidecar', image: 's' },
+        ],
+      },
+    });
+    const { template } = renderDeployment(own, { replicas: 1 }).spec as unknown as {
+      template: { metadata: object; spec: { containers: Record<string, unknown>[] } };
+    };
+    expect(template.metadata).toEqual({ labels: { team: 'crm', 'agentpool.dev/pool': 'agent-jobs' } });
+    expect(template.spec).toMatchObject({ terminationGracePeriodSeconds: 30, nodeSelector: { disk: 'ssd' } });
+    expect(template.spec.containers[0]).toMatchObject({ livenessProbe: { exec: { command: ['true'] } } });
+    expect(template.spec.containers[0]?.['env']).toContainEqual({ name: 'MODEL', value: 'm' });
+    expect(template.spec.containers[1]).toEqual({ name: 'sidecar', image: 's' });
+  });
+
+  it('has the same key whatever the number of replicas', () => {
+    const key = (replicas: number, resourceVersion: string) =>
+      templateKey(renderDeployment(pool, { replicas, resourceVersion }));
+    expect(key(1, '5')).toBe(key(7, '9'));
+    expect(templateKey(renderDeployment(samplePool({ concurrency: 6 }), { replicas: 1 }))).not.toBe(key(1, '5'));
+  });
+});

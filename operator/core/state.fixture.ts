@@ -1,0 +1,134 @@
+import type { Pool } from '../api/parse.ts';
+import { known, type Millis } from './known.ts';
+import { renderDeployment, templateKey } from './deployment.ts';
+import type { Decision } from './decision.ts';
+import { FIELD_MANAGER } from './corrections.ts';
+import { firstMemory } from './memory.ts';
+import type { DeploymentView, PoolState, QueueSnapshot, ReplicaView } from './state.ts';
+
+/** 2026-01-05T12:00:00Z, a Monday noon: every test starts here. */
+export const NOON: Millis = 1_767_614_400_000;
+
+export const samplePool = (over: Partial<Pool['spec']['scaling']> & { concurrency?: number } = {}): Pool => {
+  const { concurrency = 5, ...scaling } = over;
+  return {
+    namespace: 'agents',
+    name: 'agent-jobs',
+    uid: 'pool-uid',
+    generation: 1,
+    resourceVersion: '10',
+    createdAt: NOON - 3_600_000,
+    annotations: {},
+    spec: {
+      mode: 'Auto',
+      queue: { name: 'agent-jobs', prefix: 'bull', redisUrl: { secretName: 'env', key: 'REDIS_URL' } },
+      workers: {
+        concurrency,
+        template: { spec: { containers: [{ name: 'worker', image: 'example.test/worker:1' }] } },
+      },
+      scaling: {
+        minReplicas: 0,
+        maxReplicas: 20,
+        targetWaitMs: 30_000,
+        source: 'Workers',
+        scaleDownWindowMs: 60_000,
+        ...scaling,
+      },
+    },
+  };
+};
+
+export const queueOf = (over: Partial<QueueSnapshot> = {}): QueueSnapshot => ({
+  ready: 0,
+  active: 0,
+  delayed: 0,
+  failed: 0,
+  paused: false,
+  exists: true,
+  source: 'Redis',
+  ...over,
+});
+
+export const deploymentOf = (pool: Pool, replicas: number): DeploymentView => ({
+  uid: 'deployment-uid',
+  resourceVersion: '100',
+  generation: 1,
+  observedGeneration: 1,
+  replicas,
+  replicasManager: FIELD_MANAGER,
+  ownerUid: pool.uid,
+  terminating: false,
+  annotations: renderDeployment(pool, { replicas }).metadata.annotations,
+  status: { replicas, updated: replicas, ready: replicas, available: replicas },
+});
+
+export const replicaOf = (name: string, over: Partial<ReplicaView> = {}): ReplicaView => ({
+  name,
+  uid: `uid-${name}`,
+  phase: 'Running',
+  ready: true,
+  terminating: false,
+  createdAt: NOON - 60_000,
+  readyAt: NOON - 58_000,
+  templateHash: 'hash',
+  report: known({ active: 0, slots: 5, processStart: 1, durationSum: 0, durationCount: 0 }, NOON),
+  ...over,
+});
+
+type StateOver = { pool?: Pool; replicas?: number; queue?: Partial<QueueSnapshot> } & Partial<
+  Omit<PoolState, 'pool' | 'replicas' | 'queue'>
+>;
+
+/** A settled pool: applied, rolled out, watched for an hour. */
+export function stateOf({ pool = samplePool(), replicas = 0, queue = {}, ...over }: StateOver = {}): PoolState {
+  const key = templateKey(renderDeployment(pool, { replicas }));
+  const now = over.now ?? NOON;
+  return {
+    now,
+    pool,
+    deployment: known(deploymentOf(pool, replicas), now),
+    replicas: known(
+      Array.from({ length: replicas }, (_, i) => replicaOf(`pod-${i}`)),
+      now,
+    ),
+    queue: known(queueOf(queue), now),
+    redis: { ok: true },
+    rivals: [],
+    memory: {
+      ...firstMemory(pool, now - 3_600_000),
+      applied: { uid: 'deployment-uid', generation: 1, replicas, templateKey: key },
+    },
+    ...over,
+  };
+}
+
+/** The world after a decision was carried out and Kubernetes caught up with it. */
+export function afterApplying(state: PoolState, decision: Decision, elapsedMs: Millis = 0): PoolState {
+  const now = state.now + elapsedMs;
+  const pool = { ...state.pool, status: decision.status };
+  const next = { ...state, now, pool, memory: decision.memory, queue: restamp(state, now) };
+  const apply = decision.actions[0];
+  if (apply === undefined) return next;
+  const { replicas } = apply.manifest.spec;
+  const generation = (state.deployment.ok ? (state.deployment.value?.generation ?? 0) : 0) + 1;
+  const deployment = {
+    ...deploymentOf(pool, replicas),
+    generation,
+    observedGeneration: generation,
+    resourceVersion: `${generation}00`,
+  };
+  return {
+    ...next,
+    deployment: known(deployment, now),
+    replicas: known(
+      Array.from({ length: replicas }, (_, i) => replicaOf(`pod-${i}`)),
+      now,
+    ),
+    memory: {
+      ...decision.memory,
+      applied: { uid: deployment.uid, generation, replicas, templateKey: apply.templateKey },
+    },
+  };
+}
+
+const restamp = ({ queue }: PoolState, now: Millis): PoolState['queue'] => (queue.ok ? known(queue.value, now) : queue);

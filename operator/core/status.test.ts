@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { decide } from './decide.ts';
+import { known } from './known.ts';
+import { NOON, queueOf, stateOf } from './state.fixture.ts';
+import { worthWriting } from './status.ts';
+
+const statusAt = (ready: number, now: number, before = stateOf().pool.status) => {
+  const state = stateOf({ replicas: 2, now });
+  const pool = before === undefined ? state.pool : { ...state.pool, status: before };
+  return decide({ ...state, pool, queue: known(queueOf({ ready, active: 1 }), now) }).status;
+};
+
+describe('writing a status', () => {
+  const first = statusAt(0, NOON);
+
+  it('writes the first one at once', () => {
+    expect(worthWriting(undefined, first, { now: NOON })).toBe(true);
+  });
+
+  it('writes a new wanted number at once', () => {
+    const next = statusAt(60, NOON + 500, first);
+    expect(worthWriting(first, next, { writtenAt: NOON, now: NOON + 500 })).toBe(true);
+  });
+
+  it('writes numbers alone at most every ten seconds', () => {
+    const some = statusAt(5, NOON, first);
+    const next = statusAt(6, NOON + 500, some);
+    expect(worthWriting(some, next, { writtenAt: NOON, now: NOON + 9999 })).toBe(false);
+    expect(worthWriting(some, next, { writtenAt: NOON, now: NOON + 10_000 })).toBe(true);
+  });
+
+  it('never writes times alone', () => {
+    const next = statusAt(0, NOON + 3_600_000, first);
+    expect(next).not.toEqual(first);
+    expect(worthWriting(first, next, { writtenAt: NOON, now: NOON + 3_600_000 })).toBe(false);
+  });
+
+  it('writes nothing when the API server gave the same numbers back in another order', () => {
+    const reordered = {
+      ...first,
+      replicas: Object.fromEntries(Object.entries(first.replicas ?? {}).toReversed()) as typeof first.replicas,
+    };
+    expect(worthWriting(reordered as typeof first, first, { writtenAt: NOON, now: NOON + 60_000 })).toBe(false);
+  });
+
+  it('moves lastTransitionTime only when a condition changes its status', () => {
+    const next = statusAt(0, NOON + 3_600_000, first);
+    expect(next.conditions?.map(({ lastTransitionTime }) => lastTransitionTime)).toEqual(
+      first.conditions?.map(({ lastTransitionTime }) => lastTransitionTime),
+    );
+  });
+});
