@@ -74,15 +74,10 @@ const scaling = withRules(
   }),
   [
     {
-      cel: 'self.minReplicas <= self.maxReplicas',
+      // The API server judges the default {} of this object before it fills in the defaults of the fields.
+      cel: '!has(self.minReplicas) || !has(self.maxReplicas) || self.minReplicas <= self.maxReplicas',
       holds: ({ minReplicas, maxReplicas }) => minReplicas <= maxReplicas,
       message: 'minReplicas must not be greater than maxReplicas: lower minReplicas or raise maxReplicas',
-      celMessage:
-        "'minReplicas (' + string(self.minReplicas) + ') must not be greater than maxReplicas (' + " +
-        "string(self.maxReplicas) + '): lower minReplicas or raise maxReplicas'",
-      explain: ({ minReplicas, maxReplicas }) =>
-        `minReplicas (${minReplicas}) must not be greater than maxReplicas (${maxReplicas}): ` +
-        'lower minReplicas or raise maxReplicas',
     },
   ],
 );

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { int32, moment } from './fields.ts';
 
-/** The longest sentence that a decision or a condition may carry; the operator cuts what is longer. */
-export const MESSAGE_MAX_LENGTH = 2048;
+/** A sentence that does not fit is cut by the operator before it is written. */
+const MESSAGE_MAX_LENGTH = 2048;
 
 const reason = () =>
   z
@@ -14,7 +14,7 @@ const reason = () =>
 /** A number that may outgrow 32 bits: jobs, generations. */
 const count = () => z.number().int().min(0).meta({ format: 'int64' });
 
-export const CONDITION_TYPES = ['Ready', 'Reconciling', 'Stalled', 'ScalingActive', 'QueueObserved'] as const;
+const CONDITION_TYPES = ['Ready', 'Reconciling', 'Stalled', 'ScalingActive', 'QueueObserved'] as const;
 
 const condition = z.object({
   type: z.enum(CONDITION_TYPES).describe('What the condition speaks of.'),

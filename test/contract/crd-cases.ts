@@ -111,13 +111,13 @@ export const refusedByRule: readonly BadPool[] = [
     what: 'a minimum above the maximum',
     spec: specWith({ scaling: { minReplicas: 5, maxReplicas: 3 } }),
     field: 'spec.scaling',
-    sentence: 'minReplicas (5) must not be greater than maxReplicas (3): lower minReplicas or raise maxReplicas',
+    sentence: 'minReplicas must not be greater than maxReplicas: lower minReplicas or raise maxReplicas',
   },
   {
     what: 'a minimum above the default maximum',
     spec: specWith({ scaling: { minReplicas: 21 } }),
     field: 'spec.scaling',
-    sentence: 'minReplicas (21) must not be greater than maxReplicas (20): lower minReplicas or raise maxReplicas',
+    sentence: 'minReplicas must not be greater than maxReplicas: lower minReplicas or raise maxReplicas',
   },
   ...durationCases,
   {

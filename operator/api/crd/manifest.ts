@@ -51,7 +51,7 @@ const openApiSchema = () => {
     override: ({ zodSchema, jsonSchema }) => {
       // The API server owns metadata: a CRD may say no more than that it is there.
       if (zodSchema !== poolResource || jsonSchema.properties === undefined) return;
-      jsonSchema.properties['metadata'] = { type: 'object', description: 'Standard metadata of an object.' };
+      jsonSchema.properties['metadata'] = { type: 'object' };
       jsonSchema.required = ['spec'];
     },
   });
