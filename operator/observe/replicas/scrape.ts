@@ -1,0 +1,115 @@
+import { isIPv6 } from 'node:net';
+import { Agent } from 'undici';
+import { type Known, type Millis, unknown } from '../../core/known.ts';
+import type { QueueSnapshot, ReplicaReport } from '../../core/state.ts';
+import { messageOf } from '../../kube/log.ts';
+import { isLinkLocal } from '../link-local.ts';
+import { type Exposition, ExpositionError, parseExposition } from '../queue/exposition.ts';
+import { queueOf, reportOf, WANTED_SERIES } from './gauges.ts';
+import { Gate } from './gate.ts';
+
+/** A replica's metrics port: the container port `http` of the container `worker`, 3001 when it names none. */
+export type ScrapeTarget = Readonly<{ uid: string; name: string; ip: string; port: number; ready: boolean }>;
+
+export type Scraped = Readonly<{
+  /** By the replica's UID; one entry for each target. */
+  reports: ReadonlyMap<string, Known<ReplicaReport>>;
+  /** From the first ready replica that has it; undefined when no replica is ready. */
+  queue?: Known<QueueSnapshot>;
+}>;
+
+export type ScraperOptions = Readonly<{
+  now: () => Millis;
+  timeoutMs?: number;
+  maxBytes?: number;
+  /** Requests under way at once, of all pools together. */
+  concurrency?: number;
+}>;
+
+const METRICS_PATH = '/metrics/prometheus';
+const TIMEOUT_MS = 1_000;
+const MAX_BYTES = 1_048_576;
+const CONCURRENCY = 64;
+/** Longer than the time between two scrapes, so that a connection is made once. */
+const KEEP_ALIVE_MS = 30_000;
+
+type Answer = Readonly<{ report: Known<ReplicaReport>; queue: Known<QueueSnapshot> }>;
+
+const failed = (because: string): Answer => ({ report: unknown(because), queue: unknown(because) });
+
+const originOf = ({ ip, port }: ScrapeTarget): string => `http://${isIPv6(ip) ? `[${ip}]` : ip}:${port}`;
+
+/** Asks replicas for their Prometheus text. Follows no redirect, and reads no more than its limits allow. */
+export class Scraper {
+  readonly #now: () => Millis;
+  readonly #timeoutMs: number;
+  readonly #gate: Gate;
+  readonly #agent: Agent;
+
+  constructor(options: ScraperOptions) {
+    const { now, timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES, concurrency = CONCURRENCY } = options;
+    this.#now = now;
+    this.#timeoutMs = timeoutMs;
+    this.#gate = new Gate(concurrency);
+    this.#agent = new Agent({
+      connections: 1,
+      pipelining: 1,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveMaxTimeout: KEEP_ALIVE_MS,
+      maxResponseSize: maxBytes,
+      maxHeaderSize: 16_384,
+      connect: { timeout: timeoutMs },
+    });
+  }
+
+  /** Asks all targets of one pool at once; never rejects. `queue` is the `queue` label of the series. */
+  async scrape(targets: readonly ScrapeTarget[], queue: string): Promise<Scraped> {
+    const answers = await Promise.all(targets.map((target) => this.#gate.run(() => this.#ask(target, queue))));
+    const reports = new Map(targets.map(({ uid }, index) => [uid, answers[index]?.report ?? unknown('not asked')]));
+    const ready = answers.filter((_, index) => targets[index]?.ready);
+    const found = ready.find((answer) => answer.queue.ok) ?? ready[0];
+    return { reports, ...(found === undefined ? {} : { queue: found.queue }) };
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+
+  async #ask(target: ScrapeTarget, queue: string): Promise<Answer> {
+    if (isLinkLocal(target.ip)) return failed(`replica ${target.name} has a link-local address`);
+    try {
+      const exposition = await this.#fetch(target);
+      if (typeof exposition === 'string') return failed(`replica ${target.name} ${exposition}`);
+      const at = this.#now();
+      const named = <T>(value: Known<T>): Known<T> =>
+        value.ok ? value : unknown(`replica ${target.name}: ${value.because}`);
+      return { report: named(reportOf(exposition, queue, at)), queue: named(queueOf(exposition, queue, at)) };
+    } catch (error) {
+      return failed(`replica ${target.name} ${this.#sentenceOf(error)}`);
+    }
+  }
+
+  /** The text, or what the replica answered instead. */
+  async #fetch(target: ScrapeTarget): Promise<Exposition | string> {
+    const { statusCode, body } = await this.#agent.request({
+      origin: originOf(target),
+      path: METRICS_PATH,
+      method: 'GET',
+      headers: { accept: 'text/plain; version=0.0.4' },
+      signal: AbortSignal.timeout(this.#timeoutMs),
+    });
+    if (statusCode !== 200) {
+      await body.dump({ limit: 16_384 });
+      return `answers ${METRICS_PATH} with status ${statusCode}`;
+    }
+    return parseExposition(await body.text(), { keep: WANTED_SERIES });
+  }
+
+  #sentenceOf(error: unknown): string {
+    const { name, code } = error as { name?: string; code?: string };
+    if (error instanceof ExpositionError) return `gives metrics that cannot be read: ${error.message}`;
+    if (name === 'TimeoutError' || code === 'UND_ERR_CONNECT_TIMEOUT')
+      return `did not answer within ${this.#timeoutMs} ms`;
+    return `does not answer: ${code ?? messageOf(error)}`;
+  }
+}
