@@ -1,8 +1,9 @@
 import { isNotFound } from './errors.ts';
 import { type ListScope, listInPages } from './list.ts';
-import { createRefusalMemory } from './refusals.ts';
-import { apiVersionOf, keyOf, type ObjectRef, type ResourceType, resourcePath } from './resources.ts';
+import { apiVersionOf, type ObjectRef, type ResourceType, resourcePath } from './resources.ts';
 import type { KubeRequest, KubeTransport } from './transport.ts';
+import type { RawObject } from './watch-events.ts';
+import { createWriter, type WriteRequest, type WriterOptions } from './writer.ts';
 
 /** The metadata that a written object must have. */
 export type NamedObject = Readonly<{
@@ -47,11 +48,7 @@ export type KubeClient = Readonly<{
   ): Promise<'deleted' | 'gone'>;
 }>;
 
-export type ClientOptions = Readonly<{
-  transport: KubeTransport;
-  /** How long a refused body is not sent again; 5 minutes. */
-  refusalMemoryMs?: number;
-}>;
+export type ClientOptions = WriterOptions;
 
 /**
  * A version that no stored object has: etcd's first write gets a higher one. Applied with it, an object that exists
@@ -61,22 +58,7 @@ const versionOfNothing = '1';
 
 export function createKubeClient(options: ClientOptions): KubeClient {
   const { transport } = options;
-  const refusals = createRefusalMemory(options.refusalMemoryMs ?? 300_000);
-
-  async function write<T>(what: string, request: WriteRequest): Promise<T> {
-    const key = `${what} ${request.type.group}/${request.type.plural} ${keyOf(request.ref)}`;
-    const known = refusals.recall(key, request.body);
-    if (known) throw known;
-    try {
-      const answer = await transport.request<T>(request);
-      refusals.forget(key);
-      return answer;
-    } catch (error) {
-      refusals.learn(key, request.body, error);
-      throw error;
-    }
-  }
-
+  const { write, tell } = createWriter(options);
   return {
     get: (type, ref, call) => getOrUndefined(transport, { method: 'GET', path: resourcePath(type, ref), ...call }),
     list: (type, scope = {}) => listAll(transport, type, scope),
@@ -106,11 +88,13 @@ export function createKubeClient(options: ClientOptions): KubeClient {
         method: 'PATCH',
         contentType: 'application/merge-patch+json',
       }),
-    deleteWithPreconditions: (type, ref, deletion) => deleteObject(transport, { type, ref, deletion }),
+    async deleteWithPreconditions(type, ref, deletion) {
+      const answer = await deleteObject(transport, { type, ref, deletion });
+      tell(type, ref, answer);
+      return answer === undefined ? 'gone' : 'deleted';
+    },
   };
 }
-
-type WriteRequest = KubeRequest & { type: ResourceType; ref: ObjectRef };
 
 /** A PUT. Every write here carries a precondition, so sending one twice does no harm: the second meets a 409. */
 function requestFor(type: ResourceType, body: NamedObject, call: CallOptions = {}): WriteRequest {
@@ -152,9 +136,9 @@ async function listAll<T>(transport: KubeTransport, type: ResourceType, scope: L
 
 type Deletion = { type: ResourceType; ref: ObjectRef; deletion: DeletePreconditions & CallOptions };
 
-async function deleteObject(transport: KubeTransport, { type, ref, deletion }: Deletion): Promise<'deleted' | 'gone'> {
+function deleteObject(transport: KubeTransport, { type, ref, deletion }: Deletion): Promise<RawObject | undefined> {
   const { uid, resourceVersion, gracePeriodSeconds, signal } = deletion;
-  const answer = await getOrUndefined(transport, {
+  return getOrUndefined<RawObject>(transport, {
     method: 'DELETE',
     path: resourcePath(type, ref),
     idempotent: true,
@@ -166,5 +150,4 @@ async function deleteObject(transport: KubeTransport, { type, ref, deletion }: D
       ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
     },
   });
-  return answer === undefined ? 'gone' : 'deleted';
 }

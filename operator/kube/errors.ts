@@ -103,20 +103,19 @@ function retryAfterMs(header: string | undefined, body: StatusBody | undefined):
   return seconds !== undefined && Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
 }
 
-const hasStatus = (error: unknown, status: number): error is KubeError =>
-  error instanceof KubeError && error.status === status;
+const hasStatus = (error: unknown, status: number): boolean => error instanceof KubeError && error.status === status;
 
-export const isNotFound = (error: unknown): error is KubeError => hasStatus(error, 404);
+export const isNotFound = (error: unknown): boolean => hasStatus(error, 404);
 
 /** True for every 409: read again and decide again. */
-export const isConflict = (error: unknown): error is KubeError => hasStatus(error, 409);
+export const isConflict = (error: unknown): boolean => hasStatus(error, 409);
 
 /** True when a version is too old to list or watch from (HTTP 410, or an `ERROR` event with code 410). */
-export const isGone = (error: unknown): error is KubeError => hasStatus(error, 410);
+export const isGone = (error: unknown): boolean => hasStatus(error, 410);
 
 /** True when the API server does not know the resource: its definition is not installed (yet). */
-export const isUnknownResource = (error: unknown): error is KubeError =>
-  isNotFound(error) && error.body?.details === undefined;
+export const isUnknownResource = (error: unknown): boolean =>
+  error instanceof KubeError && error.status === 404 && error.body?.details === undefined;
 
 const terminalStatuses: ReadonlySet<number> = new Set([400, 403, 405, 413, 415, 422]);
 

@@ -36,9 +36,16 @@ export function deferred<T = void>(): Deferred<T> {
 export function linkedSignal(
   parents: readonly (AbortSignal | undefined)[],
   limit?: Readonly<{ ms: number; message: string }>,
-): Readonly<{ signal: AbortSignal; abort(reason: Error): void; dispose(): void; timedOut(): boolean }> {
+): Readonly<{
+  signal: AbortSignal;
+  abort(reason: Error): void;
+  dispose(): void;
+  clearLimit(): void;
+  timedOut(): boolean;
+}> {
   const controller = new AbortController();
   let timedOut = false;
+  let timer: NodeJS.Timeout | undefined;
   const undo: (() => void)[] = [];
   for (const parent of parents) {
     if (!parent) continue;
@@ -48,16 +55,19 @@ export function linkedSignal(
     undo.push(() => parent.removeEventListener('abort', follow));
   }
   if (limit) {
-    const timer = setTimeout(() => {
+    timer = setTimeout(() => {
       timedOut = true;
       controller.abort(new Error(limit.message));
     }, clampDelay(limit.ms));
-    undo.push(() => clearTimeout(timer));
   }
   return {
     signal: controller.signal,
     abort: (reason) => controller.abort(reason),
-    dispose: () => undo.forEach((run) => run()),
+    clearLimit: () => clearTimeout(timer),
+    dispose() {
+      clearTimeout(timer);
+      for (const run of undo) run();
+    },
     timedOut: () => timedOut,
   };
 }

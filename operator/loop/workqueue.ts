@@ -1,0 +1,206 @@
+import { type BackoffOptions, halfJitter } from '../kube/backoff.ts';
+import { clampDelay, type Deferred, deferred } from '../kube/wait.ts';
+
+export type Priority = 'normal' | 'low';
+
+/** What a queue tells those who count. Times are milliseconds. */
+export type QueueObserver = Readonly<{
+  added?: () => void;
+  retried?: () => void;
+  depth?: (waiting: number) => void;
+  started?: (waitedMs: number) => void;
+  finished?: (workedMs: number) => void;
+}>;
+
+export type WorkQueueOptions = Readonly<{
+  /** Delay of the n-th failure in a row: half of min(base·2ⁿ, max), and a random part of the other half. */
+  backoff?: BackoffOptions;
+  random?: () => number;
+  observer?: QueueObserver;
+}>;
+
+/**
+ * Keys that wait for work. A key waits at most once and is worked on at most once at a time; one that is added while it
+ * is worked on waits again afterwards. First come, first served, so a noisy key takes its turn like any other; low
+ * priority goes last, but one take in ten serves it, so that it never starves.
+ */
+export type WorkQueue = Readonly<{
+  /** Due now. A later delay of the key is void; low priority never holds back what was added as normal. */
+  add(key: string, priority?: Priority): void;
+  /** Due after `ms`. Of several delays the earliest holds. */
+  addAfter(key: string, ms: number): void;
+  /** Due after the key's backoff, or after `atLeastMs`; answers with the delay in ms. */
+  addRateLimited(key: string, atLeastMs?: number): number;
+  /** Ends the key's backoff. */
+  forget(key: string): void;
+  /** How often in a row the key has failed. */
+  failures(key: string): number;
+  /** The next key, once there is one; undefined when the queue was shut down. Must be followed by `done`. */
+  take(): Promise<string | undefined>;
+  done(key: string): void;
+  /** Drops a key that no longer exists: its delay, backoff and turn. */
+  drop(key: string): void;
+  /** Keys that are due and wait. */
+  size(): number;
+  /** For each key that is worked on, since how many ms. */
+  running(): ReadonlyMap<string, number>;
+  /** Nothing is taken any more; what runs goes on. */
+  shutDown(): void;
+}>;
+
+const lowPriorityTurn = 10;
+
+export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
+  return new KeyQueue(options);
+}
+
+type Delay = { dueAt: number; timer: NodeJS.Timeout };
+
+class KeyQueue implements WorkQueue {
+  private readonly lanes: Record<Priority, Map<string, number>> = { normal: new Map(), low: new Map() };
+  private readonly runningSince = new Map<string, number>();
+  private readonly addedWhileRunning = new Map<string, Priority>();
+  private readonly delays = new Map<string, Delay>();
+  private readonly failureCounts = new Map<string, number>();
+  private readonly takers: Deferred<string | undefined>[] = [];
+  private readonly backoff: BackoffOptions;
+  private readonly random: () => number;
+  private readonly observer: QueueObserver;
+  private turn = 0;
+  private isShutDown = false;
+
+  constructor({ backoff = { baseMs: 50, maxMs: 300_000 }, random = Math.random, observer = {} }: WorkQueueOptions) {
+    this.backoff = backoff;
+    this.random = random;
+    this.observer = observer;
+  }
+
+  add(key: string, priority: Priority = 'normal'): void {
+    if (this.isShutDown) return;
+    if (priority === 'normal') this.clearDelay(key);
+    if (this.runningSince.has(key)) {
+      if (this.addedWhileRunning.get(key) !== 'normal') this.addedWhileRunning.set(key, priority);
+      return;
+    }
+    if (this.lanes.normal.has(key) || (priority === 'low' && this.lanes.low.has(key))) return;
+    const since = this.lanes.low.get(key) ?? performance.now();
+    this.lanes.low.delete(key);
+    this.lanes[priority].set(key, since);
+    this.observer.added?.();
+    this.serve();
+  }
+
+  addAfter(key: string, ms: number): void {
+    if (this.isShutDown || this.lanes.normal.has(key)) return;
+    if (ms <= 0) return this.add(key);
+    const dueAt = performance.now() + ms;
+    const pending = this.delays.get(key);
+    if (pending && pending.dueAt <= dueAt) return;
+    this.clearDelay(key);
+    this.delays.set(key, { dueAt, timer: this.timerFor(key, dueAt) });
+  }
+
+  addRateLimited(key: string, atLeastMs = 0): number {
+    const failures = this.failures(key);
+    this.failureCounts.set(key, failures + 1);
+    const delay = Math.max(atLeastMs, halfJitter(failures, this.backoff, this.random));
+    this.observer.retried?.();
+    this.addAfter(key, delay);
+    return delay;
+  }
+
+  forget(key: string): void {
+    this.failureCounts.delete(key);
+  }
+
+  failures(key: string): number {
+    return this.failureCounts.get(key) ?? 0;
+  }
+
+  take(): Promise<string | undefined> {
+    const taker = deferred<string | undefined>();
+    this.takers.push(taker);
+    this.serve();
+    return taker.promise;
+  }
+
+  done(key: string): void {
+    const since = this.runningSince.get(key);
+    if (since === undefined) return;
+    this.runningSince.delete(key);
+    this.observer.finished?.(performance.now() - since);
+    const priority = this.addedWhileRunning.get(key);
+    this.addedWhileRunning.delete(key);
+    if (priority) this.add(key, priority);
+  }
+
+  drop(key: string): void {
+    this.clearDelay(key);
+    this.forget(key);
+    this.addedWhileRunning.delete(key);
+    this.lanes.normal.delete(key);
+    this.lanes.low.delete(key);
+    this.observer.depth?.(this.size());
+  }
+
+  size(): number {
+    return this.lanes.normal.size + this.lanes.low.size;
+  }
+
+  running(): ReadonlyMap<string, number> {
+    const now = performance.now();
+    return new Map([...this.runningSince].map(([key, since]) => [key, now - since]));
+  }
+
+  shutDown(): void {
+    this.isShutDown = true;
+    for (const key of this.delays.keys()) this.clearDelay(key);
+    this.lanes.normal.clear();
+    this.lanes.low.clear();
+    for (const taker of this.takers.splice(0)) taker.resolve(undefined);
+  }
+
+  /** setTimeout may fire a moment early and cannot wait longer than 24 days; both end in another wait. */
+  private timerFor(key: string, dueAt: number): NodeJS.Timeout {
+    return setTimeout(
+      () => {
+        const delay = this.delays.get(key);
+        if (!delay) return;
+        if (performance.now() < delay.dueAt) delay.timer = this.timerFor(key, delay.dueAt);
+        else this.add(key);
+      },
+      Math.ceil(clampDelay(dueAt - performance.now())),
+    );
+  }
+
+  private clearDelay(key: string): void {
+    const delay = this.delays.get(key);
+    if (!delay) return;
+    clearTimeout(delay.timer);
+    this.delays.delete(key);
+  }
+
+  private serve(): void {
+    while (this.takers.length > 0) {
+      const next = this.isShutDown ? undefined : this.next();
+      if (next === undefined && !this.isShutDown) break;
+      this.takers.shift()?.resolve(next);
+    }
+    this.observer.depth?.(this.size());
+  }
+
+  private next(): string | undefined {
+    const { normal, low } = this.lanes;
+    const lowFirst = this.turn % lowPriorityTurn === lowPriorityTurn - 1;
+    const lane = (lowFirst || normal.size === 0) && low.size > 0 ? low : normal;
+    const entry = lane.entries().next();
+    if (entry.done) return undefined;
+    const [key, since] = entry.value;
+    this.turn += 1;
+    lane.delete(key);
+    const now = performance.now();
+    this.runningSince.set(key, now);
+    this.observer.started?.(now - since);
+    return key;
+  }
+}
