@@ -9,6 +9,7 @@ import type { Tool } from './catalog.ts';
 import { unpackDebian } from './debian.ts';
 import { download, isReachable } from './download.ts';
 import { buildGo } from './gobuild.ts';
+import { wrapperOf } from './wrapper.ts';
 
 /** No source gave the programs; the message says what was tried. */
 export class ToolUnavailable extends Error {
@@ -73,7 +74,7 @@ const wrap = async (tool: Tool, home: string, final: string): Promise<void> => {
     const target = join(home, 'bin', program);
     if (!hasLibraries) await symlink(join(files, inside), target);
     else {
-      await writeFile(target, `#!/bin/sh\nLD_LIBRARY_PATH=${libraries.join(':')} exec ${join(files, inside)} "$@"\n`);
+      await writeFile(target, wrapperOf(join(files, inside), libraries));
       await chmod(target, 0o755);
     }
   }

@@ -110,7 +110,7 @@ const cni: Tool = {
   make: { by: 'debian', suite: 'sid', packages: ['containernetworking-plugins'], folders: ['usr/lib/cni'] },
 };
 
-const nft: Tool = {
+export const nftables: Tool = {
   name: 'nftables',
   version: '1',
   programs: ['nft'],
@@ -200,7 +200,7 @@ export const clusterTools: readonly Tool[] = [
   containerd,
   runc,
   cni,
-  nft,
+  nftables,
   busybox,
   redis,
   pause,

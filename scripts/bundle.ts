@@ -1,0 +1,54 @@
+import { statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { build } from 'esbuild';
+import type { BuildOptions, Metafile } from 'esbuild';
+
+export type BundleTarget = 'operator' | 'worker';
+
+export type Bundle = Readonly<{
+  /** Absolute path. The source map lies beside it as FILE.map. */
+  file: string;
+  metafile: Metafile;
+}>;
+
+const project = resolve(import.meta.dirname, '..');
+
+/** CommonJS packages in an ES module look for these. */
+const banner = [
+  `import { createRequire as __createRequire } from 'node:module';`,
+  `const require = __createRequire(import.meta.url);`,
+  `const __filename = import.meta.filename;`,
+  `const __dirname = import.meta.dirname;`,
+].join('\n');
+
+const settings: BuildOptions & { metafile: true } = {
+  absWorkingDir: project,
+  bundle: true,
+  platform: 'node',
+  target: 'node24',
+  format: 'esm',
+  outExtension: { '.js': '.mjs' },
+  minifyWhitespace: true, // names stay, for stack traces
+  sourcemap: 'linked',
+  legalComments: 'none',
+  banner: { js: banner },
+  metafile: true,
+  logLevel: 'warning',
+};
+
+export type BundleOptions = Readonly<{ entry?: string; outdir?: string }>;
+
+/** Bundles TARGET/main.ts with all of its dependencies into dist/TARGET.mjs, which Node runs alone. Throws what esbuild says. */
+export const bundle = async (target: BundleTarget, options: BundleOptions = {}): Promise<Bundle> => {
+  const entry = options.entry ?? join(project, target, 'main.ts');
+  const outdir = options.outdir ?? join(project, 'dist');
+  const { metafile } = await build({ ...settings, entryPoints: { [target]: entry }, outdir });
+  return { file: join(outdir, `${target}.mjs`), metafile };
+};
+
+if (import.meta.main) {
+  for (const target of ['operator', 'worker'] as const) {
+    const { file } = await bundle(target);
+    console.log(`${file}: ${(statSync(file).size / 1e6).toFixed(1)} MB`);
+  }
+}
