@@ -18,6 +18,7 @@ const GROUND = ['operator/kube', 'operator/api', 'operator/telemetry'];
 /** The arrows of the layout: main → loop, http → observe, core, act → kube, api. Everyone may be told to telemetry. */
 const ROOMS: Readonly<Record<string, Room>> = {
   'operator/main.ts': { imports: ['operator'], why: 'main puts the parts of the operator together' },
+  'operator/pool-pass.ts': { imports: [...STAGES, ...GROUND], why: 'a pass goes through the stages' },
   'operator/config.ts': { imports: ['operator/api'], why: 'config reads the environment and nothing else' },
   'operator/http': { imports: [...STAGES, ...GROUND], why: 'http shows what the stages know' },
   'operator/loop': {
@@ -31,10 +32,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
     why: 'act carries out a decision; it reads nothing of its own',
   },
   'operator/core': {
-    imports: ['operator/api/names.ts'],
+    imports: ['operator/api/names.ts', 'operator/api/duration.ts'],
     types: ['operator/api'],
     packages: NO_PACKAGE,
-    why: 'core is pure: it imports core, the names of the resource and the types of api',
+    why: 'core is pure: it imports core, the names and durations of the resource and the types of api',
   },
   'operator/kube': { imports: ['operator/telemetry'], packages: NO_QUEUE_PACKAGE, why: 'kube knows no domain word' },
   'operator/api': { imports: [], why: 'api is the resource, and imports none of the operator' },

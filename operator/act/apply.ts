@@ -1,0 +1,38 @@
+import { FIELD_MANAGER } from '../core/corrections.ts';
+import type { Action } from '../core/decision.ts';
+import type { Applied } from '../core/state.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { isConflict, isTerminalRefusal } from '../kube/errors.ts';
+import { deployments } from '../kube/resources.ts';
+
+/** What became of an apply. A conflict means that the decision was made on an older world: read and decide again. */
+export type ApplyOutcome =
+  | Readonly<{ kind: 'applied'; applied: Applied }>
+  | Readonly<{ kind: 'conflict' }>
+  | Readonly<{ kind: 'refused'; because: string }>;
+
+/**
+ * One server-side apply of the whole Deployment, forced: this operator is the one writer of these fields. Its
+ * `resourceVersion` is the precondition; a manifest without one can only create. Network errors are thrown.
+ */
+export async function applyDeployment(client: KubeClient, action: Action, signal?: AbortSignal): Promise<ApplyOutcome> {
+  const { manifest, templateKey } = action;
+  try {
+    const { metadata, spec } = await client.apply<AppliedDeployment>(deployments, manifest, {
+      fieldManager: FIELD_MANAGER,
+      force: true,
+      signal,
+    });
+    const { uid, generation } = metadata;
+    return { kind: 'applied', applied: { uid, generation, replicas: spec.replicas, templateKey } };
+  } catch (error) {
+    if (isConflict(error)) return { kind: 'conflict' };
+    if (isTerminalRefusal(error)) return { kind: 'refused', because: error.body?.message ?? error.message };
+    throw error;
+  }
+}
+
+type AppliedDeployment = Readonly<{
+  metadata: Readonly<{ uid: string; generation: number }>;
+  spec: Readonly<{ replicas: number }>;
+}>;

@@ -1,0 +1,132 @@
+import type { Pool } from '../api/parse.ts';
+import { type Known, known, type Millis, unknown } from '../core/known.ts';
+import type { DeploymentView, PoolState, RedisAccess, ReplicaView, ScaleMemory } from '../core/state.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { messageOf } from '../kube/log.ts';
+import type { Reflector } from '../kube/reflector.ts';
+import { deployments as deploymentType, keyOf } from '../kube/resources.ts';
+import { type DeploymentObject, type PodObject, type PoolObject, projectDeployment } from './cluster.ts';
+import type { DepthReading } from './queue/depth.ts';
+import type { PoolRedis, RedisAccessRegistry } from './queue/redis-access.ts';
+import { readQueue } from './queue/source.ts';
+import type { RedisSecretReader } from './redis-secret.ts';
+import type { Scraped, Scraper, ScrapeTarget } from './replicas/scrape.ts';
+import { type QueueDirectory, rivalOf } from './rivals.ts';
+
+export type GatherParts = Readonly<{
+  now: () => Millis;
+  client: KubeClient;
+  pools: Pick<Reflector<PoolObject>, 'store'>;
+  deployments: Pick<Reflector<DeploymentObject>, 'store' | 'synced'>;
+  pods: Pick<Reflector<PodObject>, 'store' | 'synced'>;
+  secrets: RedisSecretReader;
+  redis: RedisAccessRegistry;
+  scraper: Scraper;
+  queues: QueueDirectory;
+}>;
+
+export type GatherOptions = Readonly<{
+  memory: ScaleMemory;
+  /** An event of the queue started this pass: the gauges of the workers can be older than it. */
+  woken: boolean;
+  /** The last apply met a conflict: the Deployment is read, since one without our label is in no watch. */
+  readDeployment: boolean;
+}>;
+
+/** Everything of one pool at one moment; `watchQueue` and `rest` arm the waking for the next one. */
+export type Observation = Readonly<{ state: PoolState; redis?: PoolRedis; tip?: string }>;
+
+/** The one place where a pool's state is put together. Never rejects: what cannot be read is unknown, with the reason. */
+export async function gather(parts: GatherParts, pool: Pool, options: GatherOptions): Promise<Observation> {
+  const key = keyOf(pool);
+  const { opened, rivals } = await openRedis(parts, key, pool);
+  const pods = parts.pods.store.byIndex('pool', key);
+  const [deployment, scraped] = await Promise.all([
+    viewDeployment(parts, pool, options.readDeployment),
+    parts.scraper.scrape(targetsOf(pods), pool.spec.queue.name),
+  ]);
+  const reading = await readQueue({
+    source: pool.spec.scaling.source,
+    ...(scraped.queue === undefined ? {} : { scraped: scraped.queue }),
+    fresh: options.woken,
+    read: () => (opened.ok ? opened.read(pool.spec.queue) : Promise.resolve(unreadable(opened))),
+    access: () => (opened.ok ? opened.access() : opened),
+  });
+  // A rotated Secret reaches the operator with the first refusal.
+  if (!reading.redis.ok && reading.redis.trouble === 'RedisAuthFailed') parts.secrets.forget(key);
+  const now = parts.now();
+  const state: PoolState = {
+    now,
+    pool,
+    deployment,
+    replicas: parts.pods.synced()
+      ? known(
+          pods.map((pod) => viewReplica(pod, scraped)),
+          now,
+        )
+      : unknown('the pods were not listed yet'),
+    queue: reading.queue,
+    redis: reading.redis,
+    rivals,
+    memory: options.memory,
+  };
+  return {
+    state,
+    ...(opened.ok ? { redis: opened } : {}),
+    ...(reading.tip === undefined ? {} : { tip: reading.tip }),
+  };
+}
+
+type Opened = PoolRedis | (RedisAccess & { ok: false });
+
+async function openRedis(
+  parts: GatherParts,
+  key: string,
+  pool: Pool,
+): Promise<Readonly<{ opened: Opened; rivals: PoolState['rivals'] }>> {
+  const secret = await parts.secrets.read(key, pool);
+  if (!secret.ok) {
+    parts.redis.release(key);
+    parts.queues.leave(key);
+    return { opened: secret, rivals: [] };
+  }
+  const rivals = parts.queues.enter(key, secret.url, pool.spec.queue).flatMap((other) => {
+    const object = parts.pools.store.get(other);
+    return object === undefined ? [] : [rivalOf(object)];
+  });
+  return { opened: parts.redis.open(key, secret.url), rivals };
+}
+
+const unreadable = (access: RedisAccess & { ok: false }): DepthReading => ({ depth: unknown(access.because), access });
+
+async function viewDeployment(parts: GatherParts, pool: Pool, readIt: boolean): Promise<Known<DeploymentView | null>> {
+  const now = parts.now();
+  if (!parts.deployments.synced()) return unknown('the Deployments were not listed yet');
+  const cached = parts.deployments.store.get(keyOf(pool));
+  if (cached !== undefined && !readIt) return known(cached.view, now);
+  if (!readIt) return known(null, now);
+  try {
+    const raw = await parts.client.get(deploymentType, pool);
+    return known(raw === undefined ? null : projectDeployment(raw).view, now);
+  } catch (error) {
+    return unknown(`the Deployment cannot be read: ${messageOf(error)}`);
+  }
+}
+
+function targetsOf(pods: readonly PodObject[]): readonly ScrapeTarget[] {
+  return pods.flatMap(({ uid, name, address, port, ready, phase, terminating }) =>
+    address === undefined || phase !== 'Running' || terminating ? [] : [{ uid, name, ip: address, port, ready }],
+  );
+}
+
+const viewReplica = (pod: PodObject, { reports }: Scraped): ReplicaView => ({
+  name: pod.name,
+  uid: pod.uid,
+  phase: pod.phase,
+  ready: pod.ready,
+  terminating: pod.terminating,
+  createdAt: pod.createdAt,
+  ...(pod.readyAt === undefined ? {} : { readyAt: pod.readyAt }),
+  templateHash: pod.templateHash,
+  report: reports.get(pod.uid) ?? unknown(`replica ${pod.name} is not running`),
+});

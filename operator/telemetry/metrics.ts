@@ -1,0 +1,50 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+/** The operator's own series. Labels are bounded: pools, reasons, outcomes; never a pod or a job. */
+export type PoolMetrics = Readonly<{
+  decisions: Counter<'reason'>;
+  replicas: Gauge<'namespace' | 'pool' | 'kind'>;
+  passSeconds: Histogram;
+  writes: Counter<'object' | 'outcome'>;
+  corrections: Counter;
+  forget: (pool: Readonly<{ namespace: string; name: string }>) => void;
+}>;
+
+export function createPoolMetrics(registry: Registry): PoolMetrics {
+  const registers = [registry];
+  const replicas = new Gauge({
+    name: 'awp_pool_replicas',
+    help: 'Replicas of a pool by kind: current, ready, wanted.',
+    labelNames: ['namespace', 'pool', 'kind'],
+    registers,
+  });
+  return {
+    replicas,
+    decisions: new Counter({
+      name: 'awp_decision_total',
+      help: 'Decisions by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    passSeconds: new Histogram({
+      name: 'awp_pass_duration_seconds',
+      help: 'Duration of one pass over a pool: observe, decide, act.',
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+      registers,
+    }),
+    writes: new Counter({
+      name: 'awp_writes_total',
+      help: 'Writes to the cluster by object (deployment, status) and outcome.',
+      labelNames: ['object', 'outcome'],
+      registers,
+    }),
+    corrections: new Counter({
+      name: 'awp_corrections_total',
+      help: 'Foreign changes of replicas that were corrected.',
+      registers,
+    }),
+    forget: ({ namespace, name }) => {
+      for (const kind of ['current', 'ready', 'wanted']) replicas.remove({ namespace, pool: name, kind });
+    },
+  };
+}
