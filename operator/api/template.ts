@@ -3,7 +3,7 @@ import { API_GROUP, WORKER_CONTAINER } from './names.ts';
 import { celString, type Rule, withRules } from './rules.ts';
 
 /** The variables that the operator itself sets in the worker container, and what to use instead of setting them. */
-export const OWN_VARIABLES = {
+const OWN_VARIABLES = {
   JOB_QUEUE_NAME: 'use spec.queue.name',
   JOB_QUEUE_PREFIX: 'use spec.queue.prefix',
   JOB_CONCURRENCY: 'use spec.workers.concurrency',
