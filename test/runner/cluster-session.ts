@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto';
+import { delimiter, dirname, join } from 'node:path';
+import { clusterDown, clusterUp } from '../cluster/cluster.ts';
+import { insideCommand } from '../cluster/components.ts';
+import { CannotRunHere } from '../cluster/host.ts';
+import { leftovers, listed } from '../cluster/leftovers.ts';
+import { withLock } from '../cluster/lock.ts';
+import { cacheDir } from '../cluster/paths.ts';
+import { onStderr } from '../cluster/progress.ts';
+import type { ClusterHandle } from '../cluster/state.ts';
+import type { ClusterAccess, DiagnosticsSource } from './cluster-access.ts';
+import type { SuiteResult } from './results.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+
+/** One name for each checkout: what a killed run has left is found and cleared by the next. */
+const NAME = `test-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`;
+
+/** The embedded cluster of one `npm test`: started when the first suite asks for it, ended by `close`. */
+export type ClusterSession = Readonly<{
+  open: () => Promise<ClusterAccess>;
+  /** Ends the cluster and looks for what is left of it: a result of its own when there was a cluster. */
+  close: () => Promise<SuiteResult | undefined>;
+}>;
+
+export function embeddedCluster(): ClusterSession {
+  let opened: Promise<ClusterAccess> | undefined;
+  let release = () => {};
+  let durationMs = 0;
+
+  async function start(): Promise<ClusterAccess> {
+    const started = performance.now();
+    try {
+      release = await holdLock();
+      await clusterDown(NAME);
+      return accessTo(await clusterUp({ name: NAME, progress: onStderr() }));
+    } catch (error) {
+      const because = error instanceof Error ? error.message : String(error);
+      return { kind: error instanceof CannotRunHere ? 'cannot' : 'failed', because };
+    } finally {
+      durationMs = performance.now() - started;
+    }
+  }
+
+  async function close(): Promise<SuiteResult | undefined> {
+    const access = await opened;
+    if (access === undefined || access.kind === 'cannot') return undefined;
+    const started = performance.now();
+    const failures = access.kind === 'failed' ? [access.because] : [];
+    try {
+      await clusterDown(NAME);
+      failures.push(...listed(await leftovers(NAME)).map((line) => `left over after the end: ${line}`));
+    } catch (error) {
+      failures.push(`the cluster did not end: ${error instanceof Error ? error.message : String(error)}`);
+    } finally {
+      release();
+    }
+    durationMs += performance.now() - started;
+    return { name: 'cluster', passed: failures.length === 0 ? 1 : 0, failures, skips: [], durationMs };
+  }
+
+  return { open: () => (opened ??= start()), close };
+}
+
+/** Two runs in one checkout take turns. Resolves, once it is our turn, to the function that ends it. */
+function holdLock(): Promise<() => void> {
+  return new Promise((held, fail) => {
+    const lock = join(cacheDir(), 'locks', `runner-${NAME}`);
+    withLock(lock, onStderr(), () => new Promise<void>((release) => held(release))).catch(fail);
+  });
+}
+
+function accessTo(handle: ClusterHandle): ClusterAccess {
+  const diagnostics: DiagnosticsSource = {
+    kubectl: handle.kubectl,
+    kubeconfig: handle.kubeconfigOutside,
+    logs: join(handle.stateDir, 'logs'),
+  };
+  return {
+    kind: 'ready',
+    diagnostics,
+    surroundings: {
+      wrap: (argv) => {
+        const { command, args } = insideCommand(handle, argv);
+        return [command, ...args];
+      },
+      env: {
+        AWP_CLUSTER: handle.name,
+        AWP_KUBECONFIG: handle.kubeconfigInside,
+        KUBECONFIG: handle.kubeconfigInside,
+        PATH: `${process.env['PATH'] ?? ''}${delimiter}${dirname(handle.kubectl)}`,
+      },
+    },
+  };
+}
