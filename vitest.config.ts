@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-const unitFiles = ['operator', 'worker', 'cli', 'scripts', 'test/cluster', 'test/fixtures', 'test/runner'].map(
+const unitFiles = ['operator', 'worker', 'cli', 'scripts', 'test/cluster', 'test/fixtures', 'test/runner', 'bench'].map(
   (folder) => `${folder}/**/*.test.ts`,
 );
 
