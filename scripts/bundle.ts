@@ -33,7 +33,7 @@ const settings: BuildOptions & { metafile: true } = {
   legalComments: 'none',
   banner: { js: banner },
   metafile: true,
-  logLevel: 'warning',
+  logLevel: 'silent', // what it has to say is in what it throws
 };
 
 export type BundleOptions = Readonly<{ entry?: string; outdir?: string }>;

@@ -14,14 +14,15 @@ import { writeConfiguration } from './configuration.ts';
 import { run } from './exec.ts';
 import { forward } from './forward.ts';
 import { assertCanRun } from './host.ts';
+import type { Archive } from './images/archive.ts';
 import { baseLayers, standingImages } from './images/catalog.ts';
 import { importMissing } from './images/import.ts';
-import { projectImages } from './images/project.ts';
+import { usableProjectImages } from './images/project.ts';
 import { copyStorage, pristineStorage } from './images/storage.ts';
 import { withLock } from './lock.ts';
 import { CONTAINERD_SOCKET, RUNTIME_DIR, apiInside, network } from './network.ts';
 import { cacheDir, checkName, clusterSource, stateDirOf } from './paths.ts';
-import { childrenOf, identify, isAlive, signal } from './processes.ts';
+import { childrenOf, identify, isAlive, kill, processesOf, signal } from './processes.ts';
 import type { ProcessId } from './processes.ts';
 import { silent } from './progress.ts';
 import type { Progress } from './progress.ts';
@@ -59,6 +60,7 @@ const tearDown = async (name: string, { keepLogs }: { keepLogs: boolean }): Prom
       everyMs: 20,
     });
   }
+  for (const pid of processesOf(name)) kill(pid); // of a cluster whose folder was deleted or whose start was cut short
   await run('bash', [clusterSource('keeper.sh'), 'sweep', name]);
   await clearState(stateDirOf(name), keepLogs);
 };
@@ -112,14 +114,14 @@ const writeKubeconfigs = async (state: ClusterState): Promise<void> => {
   ]);
 };
 
-type Prepared = Readonly<{ programs: Programs; storage: string; archives: Awaited<ReturnType<typeof projectImages>> }>;
+type Prepared = Readonly<{ programs: Programs; storage: string; archives: Archive[] }>;
 
 const prepare = async (progress: Progress): Promise<Prepared> => {
   const programs = await acquireAll(clusterTools, progress);
   const base = await baseLayers(programs);
   const standing = await standingImages(programs, base);
   const storage = await pristineStorage(standing, programs, progress);
-  return { programs, storage, archives: await projectImages(base) };
+  return { programs, storage, archives: await usableProjectImages(base, progress) };
 };
 
 /** Starts every component in its order, and returns when the node is Ready and has the project's images. */
@@ -184,7 +186,8 @@ const start = async (name: string, request: UpRequest): Promise<ClusterHandle> =
 };
 
 /**
- * Starts a cluster, or returns the one that runs under that name. What is missing is fetched or built first.
+ * Starts a cluster, or returns the one that runs under that name, whose images may then be older than the source
+ * (`updateImages`). What is missing is fetched or built first.
  * Throws CannotRunHere, ToolUnavailable or ClusterError; then nothing is left running.
  */
 export const clusterUp = async (request: UpRequest = {}): Promise<ClusterHandle> => {

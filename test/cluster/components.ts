@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { run } from './exec.ts';
 import { network } from './network.ts';
 import { stateDirOf } from './paths.ts';
+import { MARKER } from './processes.ts';
 import { stateOfRunning } from './state.ts';
 import type { ClusterHandle, ClusterOptions, ClusterState, ComponentName } from './state.ts';
 
@@ -138,11 +139,11 @@ export const commandOf = (name: ComponentName, dir: string, options: ClusterOpti
 
 const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 
-/** The environment of everything in the cluster. The first variable marks its processes for `leftovers`. */
+/** The environment of everything in the cluster. */
 export const environmentOf = (state: Pick<ClusterState, 'name' | 'programs'>): NodeJS.ProcessEnv => {
   const folders = new Set(Object.values(state.programs).map((path) => dirname(path)));
   return {
-    AWP_CLUSTER_STATE: stateDirOf(state.name),
+    [MARKER]: stateDirOf(state.name),
     PATH: [...folders, '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'].join(':'),
     HOME: '/root',
     LC_ALL: 'C',

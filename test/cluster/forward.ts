@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { clusterSource } from './paths.ts';
-import { identify, isAlive } from './processes.ts';
+import { MARKER, identify, isAlive } from './processes.ts';
 import type { ProcessId } from './processes.ts';
 import type { ClusterHandle } from './state.ts';
 
@@ -37,7 +37,7 @@ export const forward = async (
   const child = spawn('nsenter', ['-t', String(cluster.initPid), '-n', '-p', ...program], {
     stdio: ['ignore', log, log, 'ipc'],
     detached: true,
-    env: { PATH: process.env['PATH'] ?? '', AWP_CLUSTER_STATE: cluster.stateDir },
+    env: { PATH: process.env['PATH'] ?? '', [MARKER]: cluster.stateDir },
   });
   try {
     child.send('listener', listener);

@@ -5,7 +5,7 @@ import { nftables } from './binaries/catalog.ts';
 import { run } from './exec.ts';
 import { network } from './network.ts';
 import { cgroupOf, stateDirOf } from './paths.ts';
-import { allPids, describeProcess, parentOf } from './processes.ts';
+import { commandLineOf, parentOf, processesOf } from './processes.ts';
 import { silent } from './progress.ts';
 
 /** What of a cluster is seen on the machine outside of its namespaces, each as a line for a person. */
@@ -39,15 +39,6 @@ const machine = (): number => {
 };
 
 const linesOf = (path: string): string[] => readFileSync(path, 'utf8').split('\n');
-
-const processesOf = (name: string): string[] => {
-  const marker = `AWP_CLUSTER_STATE=${stateDirOf(name)}`;
-  const group = new RegExp(`/${cgroupOf(name)}(/|$)`, 'm');
-  return allPids().flatMap((pid) => {
-    const { environment, groups, command } = describeProcess(pid);
-    return environment.split('\0').includes(marker) || group.test(groups) ? [`${pid} ${command}`] : [];
-  });
-};
 
 /** A line of /proc/net/route holds the destination as a little-endian hexadecimal number (proc(5)). */
 const littleEndian = (cidr: string): string =>
@@ -87,7 +78,7 @@ const rulesSeenBy = async (pid: number): Promise<string[]> => {
 export const leftovers = async (name: string): Promise<Leftovers> => {
   const pid = machine();
   return {
-    processes: processesOf(name),
+    processes: processesOf(name).map((pid) => `${pid} ${commandLineOf(pid)}`),
     mounts: linesOf(`/proc/${pid}/mountinfo`).filter((line) => line.includes(`${stateDirOf(name)}/`)),
     interfaces: interfacesSeenBy(pid),
     routes: routesSeenBy(pid),

@@ -1,4 +1,5 @@
 import { readFileSync, readdirSync } from 'node:fs';
+import { cgroupOf, stateDirOf } from './paths.ts';
 
 /** A process told apart from a later one with the same number by the time at which it started (clock ticks). */
 export type ProcessId = Readonly<{ pid: number; startedAt: string }>;
@@ -22,7 +23,7 @@ const statOf = (pid: number): Stat | undefined => {
   return { state: fields[0] ?? '', parent: Number(fields[1]), startedAt: fields[19] ?? '' };
 };
 
-export const allPids = (): number[] =>
+const allPids = (): number[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
@@ -43,19 +44,32 @@ export const parentOf = (pid: number): number => statOf(pid)?.parent ?? 0;
 
 export const childrenOf = (pid: number): number[] => allPids().filter((child) => statOf(child)?.parent === pid);
 
-/** Sends a signal if this very process still runs. */
-export const signal = (id: ProcessId, name: NodeJS.Signals): void => {
-  if (!isAlive(id)) return;
+/** Sends a signal; a process that is gone already is no error. */
+export const kill = (pid: number, name: NodeJS.Signals = 'SIGKILL'): void => {
   try {
-    process.kill(id.pid, name);
+    process.kill(pid, name);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 };
 
-/** The process's environment, as it was started with, and its command line. */
-export const describeProcess = (pid: number): { environment: string; command: string; groups: string } => ({
-  environment: read(`/proc/${pid}/environ`) ?? '',
-  command: (read(`/proc/${pid}/cmdline`) ?? '').replaceAll('\0', ' ').trim(),
-  groups: read(`/proc/${pid}/cgroup`) ?? '',
-});
+/** Sends a signal if this very process still runs. */
+export const signal = (id: ProcessId, name: NodeJS.Signals): void => {
+  if (isAlive(id)) kill(id.pid, name);
+};
+
+export const commandLineOf = (pid: number): string => (read(`/proc/${pid}/cmdline`) ?? '').replaceAll('\0', ' ').trim();
+
+/** The variable in the environment of everything that a cluster starts; its value is the cluster's folder. */
+export const MARKER = 'AWP_CLUSTER_STATE';
+
+/** All processes of a cluster: those that carry its marker, and those in its control groups, its containers' namely. */
+export const processesOf = (cluster: string): number[] => {
+  const marker = `${MARKER}=${stateDirOf(cluster)}`;
+  const group = new RegExp(`/${cgroupOf(cluster)}(/|$)`, 'm');
+  return allPids().filter(
+    (pid) =>
+      (read(`/proc/${pid}/environ`) ?? '').split('\0').includes(marker) ||
+      group.test(read(`/proc/${pid}/cgroup`) ?? ''),
+  );
+};

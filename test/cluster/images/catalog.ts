@@ -35,7 +35,11 @@ export const librariesIn = (ldd: string): Readonly<{ libraries: string[]; loader
 const withLibraries = async (path: string, target: string): Promise<LayerEntry[]> => {
   const { program, libraryPath } = unwrap(path);
   const env = { ...process.env, LC_ALL: 'C', ...(libraryPath ? { LD_LIBRARY_PATH: libraryPath } : {}) };
-  const { libraries, loader } = librariesIn(await run('ldd', [program], { env }));
+  const listed = await run('ldd', [program], { env }).catch((error: Error) => {
+    if (error.message.includes('not a dynamic executable')) return '';
+    throw error;
+  });
+  const { libraries, loader } = librariesIn(listed);
   return [
     { path: target, copy: program, mode: 0o755 },
     ...(loader ? [{ path: loader, copy: loader, mode: 0o755 }] : []),

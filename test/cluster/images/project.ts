@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { bundle } from '../../../scripts/bundle.ts';
 import type { BundleTarget } from '../../../scripts/bundle.ts';
 import { acquireAll } from '../binaries/acquire.ts';
@@ -15,19 +14,26 @@ import type { BaseLayers } from './catalog.ts';
 import { importMissing } from './import.ts';
 
 const targets: readonly BundleTarget[] = ['operator', 'worker'];
-const project = resolve(import.meta.dirname, '..', '..', '..');
 
-/** Bundles the project's operator and worker as they are now, and makes an image of each. */
-export const projectImages = async (base: BaseLayers): Promise<Archive[]> => {
+/** The image of the project's operator or worker as its source is now. Throws what the bundler says. */
+export const projectImage = async (target: BundleTarget, base: BaseLayers): Promise<Archive> => {
   const outdir = await mkdtemp(join(tmpdir(), 'awp-bundle-')); // not dist/, which two runs at once would share
   try {
-    const present = targets.filter((target) => existsSync(join(project, target, 'main.ts')));
-    return await Promise.all(
-      present.map(async (target) => appImage(images[target], { file: (await bundle(target, { outdir })).file, base })),
-    );
+    const { file } = await bundle(target, { outdir });
+    return await appImage(images[target], { file, base });
   } finally {
     await rm(outdir, { recursive: true, force: true });
   }
+};
+
+/** The project's images, but for those whose source cannot be bundled, of which it tells: a cluster needs neither. */
+export const usableProjectImages = async (base: BaseLayers, progress: Progress): Promise<Archive[]> => {
+  const results = await Promise.allSettled(targets.map((target) => projectImage(target, base)));
+  return results.flatMap((result, index) => {
+    if (result.status === 'fulfilled') return [result.value];
+    progress(`the cluster gets no image of the ${targets[index]}: ${String(result.reason)}`);
+    return [];
+  });
 };
 
 const KEEP = 20;
@@ -49,7 +55,8 @@ const removeOld = async (folder: string): Promise<void> => {
 export const updateImages = async (handle: ClusterHandle, progress: Progress): Promise<string[]> => {
   const programs = await acquireAll(clusterTools, progress);
   const base = await baseLayers(programs);
-  const [standing, own] = await Promise.all([standingImages(programs, base), projectImages(base)]);
+  const own = await Promise.all(targets.map((target) => projectImage(target, base)));
+  const standing = await standingImages(programs, base);
   const imported = await importMissing(handle, [...standing, ...own]);
   await removeOld(join(cacheDir(), 'images'));
   return imported;
