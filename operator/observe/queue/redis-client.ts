@@ -4,6 +4,9 @@ import { AbstractConnector, Redis } from 'ioredis';
 import { guardedLookup } from '../link-local.ts';
 import type { RedisTarget } from './redis-url.ts';
 
+/** Shows the operator's connections in CLIENT LIST. */
+export const CLIENT_NAME = 'agent-worker-pool-operator';
+
 export const CONNECT_TIMEOUT_MS = 2_000;
 export const COMMAND_TIMEOUT_MS = 2_000;
 /** How long a closed connection may linger for its last bytes before the socket is destroyed. */
@@ -45,7 +48,6 @@ export function newRedisClient(target: RedisTarget, commandTimeoutMs: number): R
     ...(target.password === undefined ? {} : { password: target.password }),
     ...(target.tls ? { tls: {} } : {}),
     Connector: connectorTo(target),
-    connectionName: 'agent-worker-pool-operator',
     connectTimeout: CONNECT_TIMEOUT_MS,
     commandTimeout: commandTimeoutMs,
     keepAlive: 30_000,

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import type { Millis } from '../../core/known.ts';
 import type { RedisAccess } from '../../core/state.ts';
 import { type BackoffOptions, halfJitter } from '../../kube/backoff.ts';
-import { COMMAND_TIMEOUT_MS, CONNECT_TIMEOUT_MS, newRedisClient } from './redis-client.ts';
+import { CLIENT_NAME, COMMAND_TIMEOUT_MS, CONNECT_TIMEOUT_MS, newRedisClient } from './redis-client.ts';
 import { type RedisFailure, redisFailure } from './redis-trouble.ts';
 import type { RedisTarget } from './redis-url.ts';
 
@@ -113,6 +113,9 @@ export class RedisConnection {
       return this.#fail(this.#lastError ?? error);
     }
     this.#failures = 0;
+    // Not part of the handshake: a proxy that closes after its refusal would leave ioredis waiting for this answer, and
+    // the refusal unseen. A user without the right to CLIENT SETNAME works as well.
+    client.client('SETNAME', CLIENT_NAME).catch(() => {});
     return { ok: true, value: client };
   }
 

@@ -22,7 +22,7 @@ export type ScraperOptions = Readonly<{
   now: () => Millis;
   timeoutMs?: number;
   maxBytes?: number;
-  /** Requests under way at once, of all pools together. */
+  /** Requests under way at once for one pool: a pool whose replicas hang makes no other wait. */
   concurrency?: number;
 }>;
 
@@ -43,14 +43,16 @@ const originOf = ({ ip, port }: ScrapeTarget): string => `http://${isIPv6(ip) ? 
 export class Scraper {
   readonly #now: () => Millis;
   readonly #timeoutMs: number;
-  readonly #gate: Gate;
+  readonly #concurrency: number;
+  readonly #maxBytes: number;
   readonly #agent: Agent;
 
   constructor(options: ScraperOptions) {
     const { now, timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES, concurrency = CONCURRENCY } = options;
     this.#now = now;
     this.#timeoutMs = timeoutMs;
-    this.#gate = new Gate(concurrency);
+    this.#concurrency = concurrency;
+    this.#maxBytes = maxBytes;
     this.#agent = new Agent({
       connections: 1,
       pipelining: 1,
@@ -64,7 +66,8 @@ export class Scraper {
 
   /** Asks all targets of one pool at once; never rejects. `queue` is the `queue` label of the series. */
   async scrape(targets: readonly ScrapeTarget[], queue: string): Promise<Scraped> {
-    const answers = await Promise.all(targets.map((target) => this.#gate.run(() => this.#ask(target, queue))));
+    const gate = new Gate(this.#concurrency);
+    const answers = await Promise.all(targets.map((target) => gate.run(() => this.#ask(target, queue))));
     const reports = new Map(targets.map(({ uid }, index) => [uid, answers[index]?.report ?? unknown('not asked')]));
     const ready = answers.filter((_, index) => targets[index]?.ready);
     const found = ready.find((answer) => answer.queue.ok) ?? ready[0];
@@ -110,6 +113,7 @@ export class Scraper {
     if (error instanceof ExpositionError) return `gives metrics that cannot be read: ${error.message}`;
     if (name === 'TimeoutError' || code === 'UND_ERR_CONNECT_TIMEOUT')
       return `did not answer within ${this.#timeoutMs} ms`;
+    if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') return `gives more than ${this.#maxBytes} bytes of metrics`;
     return `does not answer: ${code ?? messageOf(error)}`;
   }
 }

@@ -1,0 +1,44 @@
+import { expect, it } from 'vitest';
+import { RedisAccessRegistry } from './redis-access.ts';
+
+const newRegistry = () => new RedisAccessRegistry({ now: () => 0, onWake: () => {} });
+
+it('shares what two pools of one Redis use, and closes it when the last of them leaves', () => {
+  const registry = newRegistry();
+  registry.open('ns/a', 'redis://redis.invalid');
+  registry.open('ns/b', 'redis://redis.invalid:6379/0');
+  registry.open('ns/b', 'redis://redis.invalid:6379/0');
+  expect(registry.size).toBe(1);
+  registry.release('ns/a');
+  registry.release('ns/a');
+  expect(registry.size).toBe(1);
+  registry.release('ns/b');
+  expect(registry.size).toBe(0);
+});
+
+it('leaves the old Redis when the URL of a pool changes, also to one that cannot be used', () => {
+  const registry = newRegistry();
+  registry.open('ns/a', 'redis://:old@redis.invalid');
+  registry.open('ns/a', 'redis://:new@redis.invalid');
+  expect(registry.size).toBe(1);
+  const refused = registry.open('ns/a', 'redis://:s3cret%@redis.invalid');
+  expect(refused).toMatchObject({ ok: false, trouble: 'RedisUrlInvalid' });
+  expect(JSON.stringify(refused)).not.toContain('s3cret');
+  expect(registry.size).toBe(0);
+});
+
+it('closes everything at the end', () => {
+  const registry = newRegistry();
+  registry.open('ns/a', 'redis://one.invalid');
+  registry.open('ns/b', 'redis://two.invalid');
+  expect(registry.size).toBe(2);
+  registry.close();
+  expect(registry.size).toBe(0);
+});
+
+it('connects nothing and knows of no trouble before the first use', () => {
+  const registry = newRegistry();
+  const redis = registry.open('ns/a', 'redis://redis.invalid');
+  expect(redis.ok && redis.access()).toEqual({ ok: true });
+  registry.close();
+});
