@@ -9,6 +9,8 @@ export type RefusalMemory = Readonly<{
   forget(key: string): void;
 }>;
 
+const mostRefusals = 2_000;
+
 /** A body's digest; of its version counts only whether it names one, since an object's status moves it all the time. */
 function digestOf(body: unknown): string {
   const json = JSON.stringify(body, (name, value: unknown) =>
@@ -32,7 +34,11 @@ export function createRefusalMemory(ttlMs: number, now: () => number = () => per
       return undefined;
     },
     learn(key, body, error) {
-      if (isTerminalRefusal(error)) refusals.set(key, { digest: digestOf(body), error, until: now() + ttlMs });
+      if (!isTerminalRefusal(error)) return;
+      refusals.delete(key);
+      refusals.set(key, { digest: digestOf(body), error, until: now() + ttlMs });
+      const oldest = refusals.size > mostRefusals ? refusals.keys().next() : undefined;
+      if (oldest && !oldest.done) refusals.delete(oldest.value);
     },
     forget: (key) => void refusals.delete(key),
   };

@@ -29,6 +29,16 @@ export function deferred<T = void>(): Deferred<T> {
   return { promise, resolve, reject };
 }
 
+/** `work`'s outcome, or the signal's reason if it is aborted first; the work itself goes on. */
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(asError(signal.reason));
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
 /**
  * A signal that follows `parents` and a time limit (ms), with a `dispose` that must be called when the work is over:
  * the listeners on a parent that lives as long as the process would otherwise pile up.

@@ -54,6 +54,15 @@ export function createController(options: ControllerOptions): Controller {
   return new PassController(options);
 }
 
+type FailureFields = Readonly<{
+  controller: string;
+  key: string;
+  because: string;
+  failures?: number;
+  delayMs?: number;
+  stack?: string;
+}>;
+
 const programmingErrors = [TypeError, RangeError, ReferenceError, SyntaxError];
 
 class PassController implements Controller {
@@ -182,7 +191,7 @@ class PassController implements Controller {
   }
 
   /** Says a key's failure once, and again only when its words change. */
-  private report<F extends { key: string; because: string }>(fields: F, message: string): void {
+  private report(fields: FailureFields, message: string): void {
     const isNew = this.reported.get(fields.key) !== fields.because;
     this.reported.set(fields.key, fields.because);
     this.options.log[isNew ? 'error' : 'debug'](fields, message);

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type Logger, messageOf } from '../kube/log.ts';
 import type { ResourceType } from '../kube/resources.ts';
-import { asError } from '../kube/wait.ts';
+import { unlessAborted } from '../kube/wait.ts';
 import { compareVersions } from '../kube/versions.ts';
 import type { Written } from '../kube/writer.ts';
 
@@ -70,12 +70,3 @@ export function createOwnWrites(options: Readonly<{ log: Logger; timeoutMs?: num
 }
 
 const typeKey = (type: ResourceType): string => `${type.group}/${type.plural}`;
-
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(asError(signal.reason));
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
-}
