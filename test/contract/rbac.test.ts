@@ -21,13 +21,12 @@ const serviceAccount = (namespace: string, name: string) => ({
 /** Everything that the operator may do in any namespace. Whoever adds to it adds it here, and says why in the RBAC. */
 const everywhere = [
   'agentpool.dev/agentworkerpools: get, list, watch',
-  'agentpool.dev/agentworkerpools/status: patch, update',
+  'agentpool.dev/agentworkerpools/status: update',
   'apps/deployments: create, get, list, patch, watch',
-  'apps/replicasets: get, list, watch',
   'events.k8s.io/events: create, patch',
   'pods: get, list, watch',
 ];
-const atHome = ['coordination.k8s.io/leases: create, get, list, update, watch'];
+const atHome = ['coordination.k8s.io/leases: create, get, update, watch'];
 const whereGranted = ['secrets: get'];
 
 type Rule = Readonly<{ apiGroups: string[]; resources: string[]; resourceNames?: string[]; verbs: string[] }>;
