@@ -95,17 +95,17 @@ export const standingImages = async (programs: Programs, base: BaseLayers): Prom
   ];
 };
 
-/** The image that runs one bundled file with node. Its archive holds that file alone: the base has the rest. */
+/** The image that runs the first of some bundled files with node. Its archive holds them alone: the base has the rest. */
 export const appImage = async (
   ref: string,
-  { file, base }: Readonly<{ file: string; base: BaseLayers }>,
+  { files, base }: Readonly<{ files: readonly string[]; base: BaseLayers }>,
 ): Promise<Archive> => {
-  const path = `/app/${basename(file)}`;
-  const layer = await makeLayer([{ path, copy: file }]);
+  const entries = files.map((file) => ({ path: `/app/${basename(file)}`, copy: file }));
+  const layer = await makeLayer(entries);
   return makeArchive({
     ref,
     layers: [base.system, base.node, layer],
     shared: 2,
-    config: { Entrypoint: ['/usr/bin/node', path], User: USER, WorkingDir: '/app', Env: ENV },
+    config: { Entrypoint: ['/usr/bin/node', entries[0]?.path ?? ''], User: USER, WorkingDir: '/app', Env: ENV },
   });
 };

@@ -19,8 +19,8 @@ const targets: readonly BundleTarget[] = ['operator', 'worker'];
 export const projectImage = async (target: BundleTarget, base: BaseLayers): Promise<Archive> => {
   const outdir = await mkdtemp(join(tmpdir(), 'awp-bundle-')); // not dist/, which two runs at once would share
   try {
-    const { file } = await bundle(target, { outdir });
-    return await appImage(images[target], { file, base });
+    const { files } = await bundle(target, { outdir });
+    return await appImage(images[target], { files, base });
   } finally {
     await rm(outdir, { recursive: true, force: true });
   }

@@ -1,0 +1,177 @@
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { GROUP_VERSION, KIND, POOL_LABEL } from './api/names.ts';
+import { type Config, ConfigError, readConfig } from './config.ts';
+import { serveHttp } from './http/server.ts';
+import { createKubeClient } from './kube/client.ts';
+import { credentialsFromKubeConfig } from './kube/credentials.ts';
+import { createEventRecorder } from './kube/events.ts';
+import { createLeaderElector } from './kube/lease.ts';
+import { createKubeMetrics } from './kube/metrics.ts';
+import { createReflector } from './kube/reflector.ts';
+import { deployments as deploymentType, keyOf, type ObjectRef, pods as podType } from './kube/resources.ts';
+import { createTransport } from './kube/transport.ts';
+import { createController } from './loop/controller.ts';
+import { type Component, createManager } from './loop/manager.ts';
+import { createLoopMetrics } from './loop/metrics.ts';
+import { createOwnWrites } from './loop/own-writes.ts';
+import { poolType, projectDeployment, projectPod, projectPool } from './observe/cluster.ts';
+import { RedisAccessRegistry } from './observe/queue/redis-access.ts';
+import { RedisSecretReader } from './observe/redis-secret.ts';
+import { Scraper } from './observe/replicas/scrape.ts';
+import { QueueDirectory } from './observe/rivals.ts';
+import { PoolPass } from './pool-pass.ts';
+import { createLog } from './telemetry/log.ts';
+import { createPoolMetrics } from './telemetry/metrics.ts';
+
+const now = (): number => Date.now();
+const RESYNC_MS = 10 * 60_000;
+
+type Kube = ReturnType<typeof connect>;
+type Enqueue = (poolKey: string) => void;
+
+/** The ways to the API server, and who may write. */
+function connect(config: Config) {
+  const log = createLog(config.LOG_LEVEL);
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const metrics = createKubeMetrics(registry);
+  const credentials = credentialsFromKubeConfig();
+  const election = createLeaderElector({
+    credentials,
+    namespace: config.POD_NAMESPACE,
+    name: config.LEASE_NAME,
+    identity: config.POD_NAME,
+    durationMs: config.LEASE_DURATION_SECONDS,
+    renewMs: config.LEASE_DURATION_SECONDS / 3,
+    log,
+    metrics,
+  });
+  const transport = createTransport({ credentials, metrics, log, beforeWrite: () => election.assertLeader() });
+  const ownWrites = createOwnWrites({ log });
+  const client = createKubeClient({ transport, onWritten: ownWrites.onWritten });
+  const recorder = createEventRecorder({
+    client,
+    controller: 'agentpool.dev/operator',
+    instance: config.POD_NAME,
+    log,
+    metrics,
+  });
+  return { config, log, registry, metrics, election, transport, ownWrites, client, recorder };
+}
+
+/** The stores of what the operator reads; each change asks for a pass over its pool. */
+function watchCluster({ transport, log, metrics, ownWrites }: Kube, enqueue: Enqueue) {
+  const common = { transport, log, metrics };
+  const ofPools = {
+    ...common,
+    labelSelector: POOL_LABEL,
+    indexes: { pool: (item: { pool: string }) => [item.pool] },
+    onChange: (change: { previous?: { pool: string } | undefined; current?: { pool: string } | undefined }) => {
+      const changed = change.current ?? change.previous;
+      if (changed !== undefined) enqueue(changed.pool);
+    },
+  };
+  const pools = createReflector({
+    ...common,
+    type: poolType,
+    project: projectPool,
+    onChange: ({ previous, current }) => {
+      const changed: ObjectRef | undefined = current ?? previous;
+      // A status write changes no intent: it starts no pass.
+      if (changed !== undefined && previous?.intentKey !== current?.intentKey) enqueue(keyOf(changed));
+    },
+  });
+  const deployments = createReflector({ ...ofPools, type: deploymentType, project: projectDeployment });
+  const pods = createReflector({ ...ofPools, type: podType, project: projectPod });
+  for (const reflector of [pools, deployments, pods]) ownWrites.watch(reflector);
+  return { pools, deployments, pods };
+}
+
+/** The rooms of one pass, and the queue that starts it. */
+function build(kube: Kube) {
+  const { config, client, log, registry, recorder, ownWrites } = kube;
+  const enqueue: Enqueue = (key) => controller.enqueue(key);
+  const cluster = watchCluster(kube, enqueue);
+  const redis = new RedisAccessRegistry({ now, logger: log, onWake: (key) => pass.wake(key) });
+  const scraper = new Scraper({ now });
+  const secrets = new RedisSecretReader({ client, now });
+  const pass = new PoolPass({
+    gather: { now, client, ...cluster, redis, scraper, secrets, queues: new QueueDirectory() },
+    client,
+    log,
+    metrics: createPoolMetrics(registry),
+    now,
+    enqueue,
+    record: ({ namespace, name, uid }, event) =>
+      recorder.record({ ...event, regarding: { apiVersion: GROUP_VERSION, kind: KIND, namespace, name, uid } }),
+  });
+  const controller = createController({
+    name: 'pool',
+    concurrency: config.CONCURRENT_PASSES,
+    reconcile: async (key, signal) => ({ recheckAfterMs: await pass.run(key, signal) }),
+    ownWrites,
+    resync: { everyMs: RESYNC_MS, keys: () => cluster.pools.store.list().map(keyOf) },
+    log,
+    metrics: createLoopMetrics(registry),
+  });
+  return { cluster, redis, scraper, controller };
+}
+
+/** In the order in which they start; they stop in the opposite one. */
+function componentsOf(
+  kube: Kube,
+  { cluster, redis, scraper, controller }: ReturnType<typeof build>,
+): readonly Component[] {
+  const reflectors = [cluster.pools, cluster.deployments, cluster.pods];
+  const unsynced = (): string | undefined => {
+    const waiting = reflectors.find((reflector) => !reflector.synced());
+    return waiting === undefined ? undefined : (waiting.trouble() ?? `the ${waiting.type.plural} were not read yet`);
+  };
+  const probes = { alive: () => controller.problem() ?? kube.election.problem(), ready: unsynced };
+  const http = serveHttp.bind(undefined, { port: kube.config.PORT, registry: kube.registry, probes });
+  let closeHttp = async (): Promise<void> => {};
+  return [
+    {
+      name: 'http',
+      start: async () => {
+        closeHttp = (await http()).close;
+      },
+      stop: () => closeHttp(),
+    },
+    { name: 'events', start: () => {}, stop: () => kube.recorder.stop() },
+    { name: 'queues', start: () => {}, stop: () => redis.close() },
+    { name: 'replicas', start: () => {}, stop: () => scraper.close() },
+    ...reflectors.map((reflector) => ({
+      name: `watch of ${reflector.type.plural}`,
+      start: (signal: AbortSignal) => reflector.start(signal),
+      stop: () => reflector.stop(),
+    })),
+    // A new leader reads consistently before it decides anything.
+    {
+      name: 'consistent read',
+      leaderOnly: true,
+      start: async () => {
+        await Promise.all(reflectors.map((reflector) => reflector.refresh()));
+      },
+    },
+    { name: 'passes', leaderOnly: true, start: () => controller.start(), stop: () => controller.stop() },
+  ];
+}
+
+/** Runs until SIGTERM, a failure or a lost lease. Resolves with the exit code. */
+async function run(config: Config): Promise<number> {
+  const kube = connect(config);
+  const { log, election } = kube;
+  const components = componentsOf(kube, build(kube));
+  const manager = createManager({ log, election, components, process, exitNow: (code) => process.exit(code) });
+  return manager.run();
+}
+
+try {
+  // A connection that hangs must not keep a process alive that has given its lease back.
+  process.exit(await run(readConfig(process.env)));
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
+}
