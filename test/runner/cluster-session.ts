@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { delimiter, dirname, join } from 'node:path';
 import { clusterDown, clusterUp } from '../cluster/cluster.ts';
 import { insideCommand } from '../cluster/components.ts';
-import { CannotRunHere } from '../cluster/host.ts';
+import { CannotRunHere, assertCanRun } from '../cluster/host.ts';
 import { leftovers, listed } from '../cluster/leftovers.ts';
 import { withLock } from '../cluster/lock.ts';
 import { cacheDir } from '../cluster/paths.ts';
@@ -31,6 +31,7 @@ export function embeddedCluster(): ClusterSession {
   async function start(): Promise<ClusterAccess> {
     const started = performance.now();
     try {
+      await assertCanRun();
       release = await holdLock();
       await clusterDown(NAME);
       return accessTo(await clusterUp({ name: NAME, progress: onStderr() }));

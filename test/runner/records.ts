@@ -27,8 +27,8 @@ export function countRecords(text: string, exit: Readonly<{ code: number | null;
   ];
   const how = exit.signal === null ? `exit code ${exit.code}` : exit.signal;
   if (!records.some(({ kind }) => kind === 'end')) failures.push(`vitest ended before its tests had ended (${how})`);
-  else if (exit.code !== 0 && failures.length === 0) failures.push(`vitest failed and named no test (${how})`);
   else if (tests.length === 0 && failures.length === 0) failures.push('no test ran');
+  else if (exit.code !== 0 && failures.length === 0) failures.push(`vitest failed and named no test (${how})`);
   return {
     passed: tests.filter(({ state }) => state === 'passed').length,
     failures,

@@ -25,7 +25,10 @@ export default class RecordingReporter implements Reporter {
 function recordTest(test: TestCase): RecordedTest {
   const result = test.result();
   const name = `${test.module.relativeModuleId} > ${test.fullName}`;
-  if (result.state === 'skipped') return { name, state: 'skipped', ...(result.note ? { note: result.note } : {}) };
+  if (result.state === 'skipped') {
+    const note = result.note ?? (test.options.mode === 'run' ? 'what comes before it has failed' : undefined);
+    return { name, state: 'skipped', ...(note === undefined ? {} : { note }) };
+  }
   return { name, state: result.state === 'passed' ? 'passed' : 'failed' };
 }
 

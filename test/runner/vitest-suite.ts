@@ -21,6 +21,9 @@ const root = join(import.meta.dirname, '..', '..');
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
 const reporter = join(import.meta.dirname, 'reporter.ts');
 
+/** Node reads the configuration as it is; by default vitest writes a bundle of it into node_modules at each start. */
+const NATIVE_CONFIG = ['--configLoader', 'native'];
+
 /** So long a run that was told to end may take to put its things away. */
 const END_GRACE_MS = 20_000;
 
@@ -31,7 +34,7 @@ export async function runVitestSuite(suite: Suite, { forVitest, surroundings, si
     const recorded = join(folder, 'records');
     const options = ['--project', suite.name, '--reporter', 'default', '--reporter', reporter, ...forVitest];
     const limit = AbortSignal.timeout(suite.limitMinutes * 60_000);
-    const child = start(['run', ...options], { ...surroundings, recorded, stdout: 'inherit' });
+    const child = start(['run', ...NATIVE_CONFIG, ...options], { ...surroundings, recorded, stdout: 'inherit' });
     const exit = await endOf(child, AbortSignal.any([signal, limit]));
     const counts = countRecords(existsSync(recorded) ? readFileSync(recorded, 'utf8') : '', exit);
     const late = limit.aborted ? [`took longer than ${suite.limitMinutes} min and was ended`] : [];
@@ -46,7 +49,11 @@ export async function skipVitestSuite(suite: Suite, reason: string): Promise<Sui
   return withFolder(async (folder) => {
     const listed = join(folder, 'tests.json');
     const options = ['--project', suite.name, '--passWithNoTests', `--json=${listed}`];
-    const child = start(['list', ...options], { ...ON_THIS_HOST, recorded: join(folder, 'records'), stdout: 'ignore' });
+    const child = start(['list', ...NATIVE_CONFIG, ...options], {
+      ...ON_THIS_HOST,
+      recorded: join(folder, 'records'),
+      stdout: 'ignore',
+    });
     const exit = await endOf(child, AbortSignal.timeout(suite.limitMinutes * 60_000));
     const tests = existsSync(listed) ? (JSON.parse(readFileSync(listed, 'utf8')) as { name: string }[]) : [];
     const skips: Skip[] = tests.map(({ name }) => ({ name, reason }));
