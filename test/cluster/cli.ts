@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { ToolUnavailable } from './binaries/acquire.ts';
-import { ClusterError, clusterDown, clusterUp } from './cluster.ts';
+import { ClusterError, clusterDown, clusterUp, reachCluster } from './cluster.ts';
 import { CannotRunHere } from './host.ts';
 import { imagesIn } from './images/import.ts';
 import { updateImages } from './images/project.ts';
@@ -22,8 +22,8 @@ const USAGE = `npm run cluster -- COMMAND [--name NAME]
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
-const upFirst = (name: string): ClusterHandle => {
-  const handle = findCluster(name);
+const running = async (name: string): Promise<ClusterHandle> => {
+  const handle = await reachCluster(name);
   if (!handle) throw new ClusterError(`cluster "${name}" is not up: npm run cluster -- up --name ${name}`);
   return handle;
 };
@@ -84,12 +84,12 @@ const execute = async (command: string | undefined, values: Values): Promise<num
     case 'status':
       return status(name);
     case 'kubeconfig': {
-      const handle = upFirst(name);
+      const handle = await running(name);
       print(values.inside ? handle.kubeconfigInside : handle.kubeconfigOutside);
       return 0;
     }
     case 'images': {
-      const imported = await updateImages(upFirst(name), progress);
+      const imported = await updateImages(await running(name), progress);
       progress(imported.length > 0 ? `imported ${imported.join(', ')}` : 'all images are up to date');
       return 0;
     }
@@ -98,6 +98,8 @@ const execute = async (command: string | undefined, values: Values): Promise<num
       return values.help ? 0 : 2;
   }
 };
+
+process.stdout.on('error', () => {}); // whoever reads may stop early, as `head` does
 
 const expected = [ClusterError, CannotRunHere, ToolUnavailable, RangeError];
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { apiIsReady, nodeIsReady } from './api.ts';
@@ -26,7 +26,7 @@ import { childrenOf, identify, isAlive, kill, processesOf, signal } from './proc
 import type { ProcessId } from './processes.ts';
 import { silent } from './progress.ts';
 import type { Progress } from './progress.ts';
-import { handleOf, readState, writeState } from './state.ts';
+import { findCluster, handleOf, readState, writeState } from './state.ts';
 import type { ClusterHandle, ClusterOptions, ClusterState, ComponentName } from './state.ts';
 import { until } from './until.ts';
 
@@ -39,6 +39,7 @@ export type UpRequest = Readonly<{ name?: string; progress?: Progress; options?:
 
 const FOLDERS = ['pki', 'etc', 'run', 'logs', 'etcd', 'varlib', 'varlog'];
 const lockOf = (name: string): string => join(cacheDir(), 'locks', `cluster-${name}`);
+const apiTarget = { host: network.nodeAddress, port: network.apiPort };
 const startOrder: readonly ComponentName[] = ['controller-manager', 'scheduler', 'kubelet', 'proxy', 'dns'];
 
 /** Removes what an earlier cluster of that name left in the cache, but not its logs unless they are in the way. */
@@ -60,7 +61,7 @@ const tearDown = async (name: string, { keepLogs }: { keepLogs: boolean }): Prom
       everyMs: 20,
     });
   }
-  for (const pid of processesOf(name)) kill(pid); // of a cluster whose folder was deleted or whose start was cut short
+  for (const pid of processesOf(name).filter((found) => found !== process.pid)) kill(pid); // of a cluster whose folder was deleted or whose start was cut short
   await run('bash', [clusterSource('keeper.sh'), 'sweep', name]);
   await clearState(stateDirOf(name), keepLogs);
 };
@@ -96,7 +97,11 @@ const startKeeper = async (name: string, programs: Programs): Promise<Keeper> =>
   });
   const first = childrenOf(pid).flatMap(childrenOf)[0];
   const [id, init] = [identify(pid), first === undefined ? undefined : identify(first)];
-  if (!id || !init) throw new ClusterError(`namespaces could not be set up, see ${stateDir}/logs/pid1.log`);
+  if (!id || !init) {
+    child.stdin?.end();
+    const said = await readFile(join(stateDir, 'logs', 'pid1.log'), 'utf8').catch(() => '');
+    throw new ClusterError(`its namespaces could not be set up: ${said.trim()}`);
+  }
   return { child, id, init, keep: () => child.stdin?.end('keep\n') };
 };
 
@@ -160,13 +165,13 @@ const start = async (name: string, request: UpRequest): Promise<ClusterHandle> =
   const keeper = await startKeeper(name, programs);
   // The keeper ends the cluster when this process ends before it is complete, however that happens.
   try {
-    const api = { host: network.nodeAddress, port: network.apiPort };
-    const [forwarded] = await Promise.all([forward({ initPid: keeper.init.pid, stateDir }, api), ready]);
+    const [forwarded] = await Promise.all([forward({ initPid: keeper.init.pid, stateDir }, apiTarget), ready]);
     const state: ClusterState = {
       name,
       phase: 'starting',
       options,
       apiPort: forwarded.port,
+      forwarder: forwarded.process,
       init: keeper.init,
       keeper: keeper.id,
       programs: Object.fromEntries(programs),
@@ -185,6 +190,22 @@ const start = async (name: string, request: UpRequest): Promise<ClusterHandle> =
   }
 };
 
+/** Sees to it that the API server is reached from outside, on the port that the kubeconfig names. */
+const repairForwarder = async (state: ClusterState): Promise<ClusterHandle> => {
+  const handle = handleOf(state);
+  if (isAlive(state.forwarder)) return handle;
+  const forwarded = await forward(handle, { ...apiTarget, localPort: state.apiPort });
+  await writeState({ ...state, forwarder: forwarded.process });
+  return handle;
+};
+
+/** The cluster of that name if it is up, with its forwarder started again if that was lost. */
+export const reachCluster = async (name: string): Promise<ClusterHandle | undefined> =>
+  withLock(lockOf(checkName(name)), silent, async () => {
+    const state = readState(name);
+    return state && findCluster(name) ? repairForwarder(state) : undefined;
+  });
+
 /**
  * Starts a cluster, or returns the one that runs under that name, whose images may then be older than the source
  * (`updateImages`). What is missing is fetched or built first.
@@ -201,7 +222,7 @@ export const clusterUp = async (request: UpRequest = {}): Promise<ClusterHandle>
       throw new ClusterError(`cluster "${name}" is up with other options; take it down first`);
     }
     progress(`cluster "${name}" is up`);
-    return handleOf(state);
+    return repairForwarder(state);
   });
 };
 

@@ -50,7 +50,11 @@ unshare --net --mount --pid --ipc --uts --fork --mount-proc --kill-child=SIGKILL
   bash "$(dirname "$0")/pid1.sh" < /dev/null >> "$state/logs/pid1.log" 2>&1 &
 guarded=$!
 # "up" says "keep" when the cluster is complete. If it ends without that word, so does the cluster.
-read -r word
-[ "${word:-}" = keep ] || kill -KILL $guarded
+while :; do
+  read -t 0.2 -r word
+  [ $? -le 128 ] && break # not a time-out: a word, or the end of the pipe
+  kill -0 $guarded 2> /dev/null || break
+done
+[ "${word:-}" = keep ] || kill -KILL $guarded 2> /dev/null
 while kill -0 $guarded 2> /dev/null; do wait $guarded; done
 sweep

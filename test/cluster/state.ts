@@ -47,6 +47,7 @@ export type ClusterState = Readonly<{
   init: ProcessId;
   keeper: ProcessId;
   apiPort: number;
+  forwarder: ProcessId;
   options: ClusterOptions;
   /** Absolute paths by program name. */
   programs: Readonly<Record<string, string>>;

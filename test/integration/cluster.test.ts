@@ -4,14 +4,15 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { clusterDown, clusterUp } from '../cluster/cluster.ts';
+import { clusterDown, clusterUp, reachCluster } from '../cluster/cluster.ts';
 import { insideCommand, killComponent, startComponent } from '../cluster/components.ts';
 import { run } from '../cluster/exec.ts';
 import { forward } from '../cluster/forward.ts';
 import { images } from '../cluster/images/catalog.ts';
 import { leftovers, listed } from '../cluster/leftovers.ts';
 import { clusterSource } from '../cluster/paths.ts';
-import { findCluster } from '../cluster/state.ts';
+import { isAlive, processesOf, signal } from '../cluster/processes.ts';
+import { findCluster, readState } from '../cluster/state.ts';
 import type { ClusterHandle } from '../cluster/state.ts';
 import { until } from '../cluster/until.ts';
 
@@ -118,6 +119,16 @@ describe('the embedded cluster', () => {
     );
   });
 
+  it('is reached on the same port again when its forwarder was lost', async () => {
+    const forwarder = readState(ONE)?.forwarder;
+    if (!forwarder) throw new Error('no forwarder was written down');
+    process.kill(-forwarder.pid, 'SIGKILL');
+    await until(() => !isAlive(forwarder), { what: 'the end of the forwarder', limitMs: 2_000 });
+    await expect(kubectl(one, ['get', '--raw', '/readyz'])).rejects.toThrow('refused');
+    expect(await reachCluster(ONE)).toEqual(one);
+    expect(await kubectl(one, ['get', '--raw', '/readyz'])).toBe('ok');
+  });
+
   it('knows nothing of the pods of another cluster', async () => {
     await expect(kubectl(two, ['get', 'pod', 'web'])).rejects.toThrow('"web" not found');
     await runPod(two, 'web');
@@ -191,5 +202,17 @@ describe('the embedded cluster', () => {
     expect(await nothingLeft(CUT_SHORT, 10_000)).toEqual([]);
     await clusterUp({ name: CUT_SHORT });
     expect(findCluster(CUT_SHORT)).toBeDefined();
+  });
+
+  it('is cleared up by the next command when nobody was left to do it', async () => {
+    const state = readState(CUT_SHORT);
+    if (!state) throw new Error('the last test left no cluster');
+    signal(state.keeper, 'SIGKILL');
+    expect(findCluster(CUT_SHORT)).toBeDefined();
+    signal(state.init, 'SIGKILL');
+    await until(() => processesOf(CUT_SHORT).length === 0, { what: 'the end of its processes', limitMs: 5_000 });
+    expect((await leftovers(CUT_SHORT)).cgroups).not.toEqual([]);
+    await clusterDown(CUT_SHORT);
+    expect(listed(await leftovers(CUT_SHORT))).toEqual([]);
   });
 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { run } from '../exec.ts';
 import { arch, cacheDir } from '../paths.ts';
 import type { Layer } from './layer.ts';
+import { touch } from './prune.ts';
 
 /** The part of an image's configuration that we use, in the words of the OCI image specification. */
 export type ImageConfig = Readonly<{
@@ -76,7 +77,10 @@ export const makeArchive = async (image: Image): Promise<Archive> => {
   const name = image.ref.replace(/^[^/]*\//, '').replaceAll(/[/:]/g, '_');
   const file = join(folder, `${name}-${manifest.digest.slice(0, 16)}-${image.shared}.tar`);
   const archive = { ref: image.ref, digest: `sha256:${manifest.digest}`, file };
-  if (existsSync(file)) return archive;
+  if (existsSync(file)) {
+    await touch(file);
+    return archive;
+  }
   await mkdir(folder, { recursive: true });
   const work = await mkdtemp(join(folder, 'work-'));
   try {

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { run } from '../exec.ts';
 import { cacheDir } from '../paths.ts';
+import { touch } from './prune.ts';
 
 /** One entry of an image's file system, owned by root. */
 export type LayerEntry =
@@ -56,7 +57,10 @@ export const makeLayer = async (entries: readonly LayerEntry[]): Promise<Layer> 
   const folder = join(cacheDir(), 'layers');
   const [file, note] = [join(folder, `${key}.tar`), join(folder, `${key}.json`)];
   const known = await readFile(note, 'utf8').catch(() => undefined);
-  if (known !== undefined) return JSON.parse(known) as Layer;
+  if (known !== undefined && existsSync(file)) {
+    await Promise.all([touch(file), touch(note)]);
+    return JSON.parse(known) as Layer;
+  }
   await mkdir(folder, { recursive: true });
   const work = await mkdtemp(join(folder, 'work-'));
   try {

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundle } from '../../../scripts/bundle.ts';
@@ -12,6 +12,7 @@ import type { Archive } from './archive.ts';
 import { appImage, baseLayers, images, standingImages } from './catalog.ts';
 import type { BaseLayers } from './catalog.ts';
 import { importMissing } from './import.ts';
+import { prune } from './prune.ts';
 
 const targets: readonly BundleTarget[] = ['operator', 'worker'];
 
@@ -36,21 +37,6 @@ export const usableProjectImages = async (base: BaseLayers, progress: Progress):
   });
 };
 
-const KEEP = 20;
-
-/** Removes application layers and archives of old bundles, the oldest first. */
-const removeOld = async (folder: string): Promise<void> => {
-  const names = (await readdir(folder)).filter((name) => !name.startsWith('work-'));
-  const files = await Promise.all(
-    names.map(async (name) => {
-      const entry = await stat(join(folder, name)).catch(() => undefined);
-      return { name, changed: entry?.mtimeMs ?? 0 };
-    }),
-  );
-  const old = files.toSorted((one, other) => other.changed - one.changed).slice(KEEP);
-  for (const { name } of old) await rm(join(folder, name), { force: true });
-};
-
 /** Brings a running cluster's images up to date with the source. Returns the references of those that were imported. */
 export const updateImages = async (handle: ClusterHandle, progress: Progress): Promise<string[]> => {
   const programs = await acquireAll(clusterTools, progress);
@@ -58,6 +44,6 @@ export const updateImages = async (handle: ClusterHandle, progress: Progress): P
   const own = await Promise.all(targets.map((target) => projectImage(target, base)));
   const standing = await standingImages(programs, base);
   const imported = await importMissing(handle, [...standing, ...own]);
-  await removeOld(join(cacheDir(), 'images'));
+  for (const folder of ['images', 'layers']) await prune(join(cacheDir(), folder));
   return imported;
 };
