@@ -8,7 +8,9 @@ import { readSourceFiles } from './source-files.ts';
 export type StepResult = Readonly<{ name: string; passed: boolean; output: string; durationMs: number }>;
 
 type Outcome = Pick<StepResult, 'passed' | 'output'>;
-type Step = Readonly<{ name: string; run: () => Promise<Outcome> }>;
+
+/** One question to the source; it fails when `run` rejects, too. */
+export type Step = Readonly<{ name: string; run: () => Promise<Outcome> }>;
 
 const root = join(import.meta.dirname, '..');
 
@@ -25,21 +27,24 @@ const STEPS: readonly Step[] = [
 /** Two cores are the least that the project is worked on with; the tools bring threads of their own. */
 const AT_ONCE = 2;
 
+/** Asks every question about this checkout. */
+export const runCheck = (onResult: (result: StepResult) => void): Promise<StepResult[]> => runSteps(STEPS, onResult);
+
 /** Runs every step, tells `onResult` about each as it ends, and resolves to all results in the order of the steps. */
-export async function runCheck(onResult: (result: StepResult) => void): Promise<StepResult[]> {
-  const results = new Map<string, StepResult>();
-  const queue = [...STEPS];
+export async function runSteps(steps: readonly Step[], onResult: (result: StepResult) => void): Promise<StepResult[]> {
+  const results = new Map<Step, StepResult>();
+  const queue = [...steps];
   const takeSteps = async () => {
     for (let step = queue.shift(); step !== undefined; step = queue.shift()) {
       const started = performance.now();
-      const outcome = await step.run();
+      const outcome = await step.run().catch((error: unknown) => ({ passed: false, output: String(error) }));
       const result = { name: step.name, ...outcome, durationMs: performance.now() - started };
-      results.set(step.name, result);
+      results.set(step, result);
       onResult(result);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, takeSteps));
-  return STEPS.flatMap(({ name }) => results.get(name) ?? []);
+  return steps.flatMap((step) => results.get(step) ?? []);
 }
 
 /** One line for a step that passed; a failed one shows everything that it printed. */
@@ -49,7 +54,7 @@ export function describeStep({ name, passed, output, durationMs }: StepResult): 
 }
 
 /** A step that runs a program from node_modules/.bin; it passes when the program ends with 0. */
-function command(program: string, ...programArguments: string[]): Step['run'] {
+export function command(program: string, ...programArguments: string[]): Step['run'] {
   return () =>
     new Promise((settle) => {
       const child = spawn(join(root, 'node_modules', '.bin', program), programArguments, {

@@ -47,9 +47,9 @@ const ROOMS: Readonly<Record<string, Room>> = {
 /** Rooms whose every folder has its own entry above, so that a new folder has to say what it may import. */
 const DIVIDED = ['operator'];
 
-/** A unit test may also use its tools and the fixtures, and the values of the rooms of which its room knows the types. */
+/** A unit test may also use its tools and what the other tests share, and the values of the rooms of which its room knows the types. */
 const TEST_PACKAGES = /^(?:vitest|fast-check)$/;
-const TEST_FIXTURES = 'test/fixtures';
+const TEST_FOLDER = 'test';
 
 /** Says for each import that goes against the arrows of the layout where it is and which rule it breaks. */
 export function findWrongArrows(files: readonly SourceFile[]): string[] {
@@ -77,7 +77,7 @@ function isAllowed({ specifier, typeOnly }: Import, { path, from, room }: Place)
   }
   const target = posix.join(posix.dirname(path), specifier);
   if (roomOf(target) === from || room.imports.some((each) => isIn(target, each))) return true;
-  if (isTest && isIn(target, TEST_FIXTURES)) return true;
+  if (isTest && isIn(target, TEST_FOLDER)) return true;
   return (typeOnly || isTest) && (room.types ?? []).some((each) => isIn(target, each));
 }
 
