@@ -4,12 +4,15 @@ export const MAX_QUEUES_A_SCRIPT = 100;
 /**
  * Reads any number of BullMQ queues at one moment and writes nothing.
  *
- * KEYS: `<prefix>:<queue>:` of each queue, as BullMQ's own scripts take it. ARGV[1]: the score below which a delayed
- * job is due, exclusive of the next millisecond. One array for each queue: `FIELDS` of depth.ts in that order, or
- * `{'error', message}` where a key of that queue is of a wrong type, so that one queue cannot spoil the answer of others.
+ * KEYS: `<prefix>:<queue>:` of each queue, as BullMQ's own scripts take it. ARGV[1]: the greatest score that a delayed
+ * job has that is due. Returns one array for each queue, as `toDepth` of depth.ts reads it, or `{'error', message}` where
+ * a key of that queue is of a wrong type: one queue cannot spoil the answer of others.
  *
  * - A delayed job's score is its due time in ms * 4096 plus a sequence number; a prioritized job's is its priority * 2^32
- *   plus one. Of the prioritized jobs, the first of the most and of the least urgent priority are looked at for the age.
+ *   plus one.
+ * - The oldest job of `wait` is its tail, but a retried or stalled job or one with `lifo` is pushed to the tail too: hence
+ *   a few of them and the head. Of `prioritized` the head is the most urgent, not the oldest: hence the first few of each
+ *   of the first ten priorities. The workers' own reading looks at the same jobs, so both sources say the same age.
  * - A promoted job has lost its `delay`, its `opts` still have it; a retried job waits from its last `processedOn` at the
  *   earliest. So `readyAt` is never too late, and the age that follows from it is an upper bound.
  * - `paused` as a list and "0:" at the tail of `wait` are of BullMQ 5 and older.
@@ -20,20 +23,38 @@ local call = redis.call
 local due = ARGV[1]
 local PRIORITY = 4294967296
 
-local function readyAt(base, id)
-  if not id then return nil end
-  local job = call('HMGET', base .. id, 'timestamp', 'opts', 'processedOn')
-  local timestamp = tonumber(job[1] or '')
-  if not timestamp then return nil end
-  local fine, opts = pcall(cjson.decode, job[2] or '{}')
-  local delay = fine and type(opts) == 'table' and tonumber(opts['delay']) or 0
-  return math.max(timestamp + delay, tonumber(job[3] or '') or 0)
-end
+local function oldestReadyAt(base, overdue)
+  local oldest
+  local function consider(readyAt)
+    if readyAt and (not oldest or readyAt < oldest) then oldest = readyAt end
+  end
+  local function considerJob(id)
+    local job = call('HMGET', base .. id, 'timestamp', 'opts', 'processedOn')
+    local timestamp = tonumber(job[1] or '')
+    if not timestamp then return end
+    local parsed, opts = pcall(cjson.decode, job[2] or '{}')
+    local delay = parsed and type(opts) == 'table' and tonumber(opts['delay']) or 0
+    consider(math.max(timestamp + delay, tonumber(job[3] or '') or 0))
+  end
 
-local function earliest(a, b)
-  if not a then return b end
-  if not b then return a end
-  return math.min(a, b)
+  for _, list in ipairs({'wait', 'paused'}) do
+    for _, id in ipairs(call('LRANGE', base .. list, -5, -1)) do considerJob(id) end
+    for _, id in ipairs(call('LRANGE', base .. list, 0, 0)) do considerJob(id) end
+  end
+  local from = '-inf'
+  for _ = 1, 10 do
+    local jobs = call('ZRANGEBYSCORE', base .. 'prioritized', from, '+inf', 'WITHSCORES', 'LIMIT', 0, 3)
+    if #jobs == 0 then break end
+    local level = math.floor(tonumber(jobs[2]) / PRIORITY)
+    for i = 1, #jobs, 2 do
+      if math.floor(tonumber(jobs[i + 1]) / PRIORITY) == level then considerJob(jobs[i]) end
+    end
+    from = string.format('%.0f', (level + 1) * PRIORITY)
+  end
+  if overdue > 0 then
+    consider(math.floor(tonumber(call('ZRANGE', base .. 'delayed', 0, 0, 'WITHSCORES')[2]) / 4096))
+  end
+  return oldest
 end
 
 local function read(base)
@@ -43,22 +64,10 @@ local function read(base)
   local meta = call('HMGET', base .. 'meta', 'paused', 'concurrency', 'max', 'duration')
   local tail = call('LINDEX', wait, -1)
   local marker = tail and string.sub(tail, 1, 2) == '0:'
-  local urgent = call('ZRANGE', prioritized, 0, 0)
-  local last = call('ZRANGE', prioritized, -1, -1, 'WITHSCORES')
-  local overdue = call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+  local overdue = call('ZCOUNT', delayed, '-inf', due)
   local upcoming = call('ZRANGEBYSCORE', delayed, '(' .. due, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   local tip = call('XREVRANGE', base .. 'events', '+', '-', 'COUNT', 1)
-
-  local oldest = earliest(readyAt(base, tail), readyAt(base, call('LINDEX', base .. 'paused', -1)))
-  oldest = earliest(oldest, readyAt(base, urgent[1]))
-  if last[2] then
-    local level = math.floor(tonumber(last[2]) / PRIORITY) * PRIORITY
-    local first = call('ZRANGEBYSCORE', prioritized, string.format('%.0f', level), '+inf', 'LIMIT', 0, 1)
-    oldest = earliest(oldest, readyAt(base, first[1]))
-  end
-  if overdue[2] and tonumber(overdue[2]) <= tonumber(due) then
-    oldest = earliest(oldest, math.floor(tonumber(overdue[2]) / 4096))
-  end
+  local oldest = oldestReadyAt(base, overdue)
 
   return {
     exists,
@@ -66,7 +75,7 @@ local function read(base)
     call('ZCARD', prioritized),
     call('LLEN', base .. 'active'),
     call('ZCARD', delayed),
-    call('ZCOUNT', delayed, '-inf', due),
+    overdue,
     call('ZCARD', base .. 'failed'),
     call('ZCARD', base .. 'completed'),
     call('ZCARD', base .. 'waiting-children'),

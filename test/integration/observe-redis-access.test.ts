@@ -1,0 +1,161 @@
+import { Redis } from 'ioredis';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type PoolRedis, RedisAccessRegistry } from '../../operator/observe/queue/redis-access.ts';
+import { until } from '../cluster/until.ts';
+import { type RedisOptions, type RedisServer, startRedis } from '../fixtures/redis.ts';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+const start = async (options: RedisOptions = {}): Promise<RedisServer> => {
+  const server = await startRedis(options);
+  cleanups.push(() => server.stop());
+  return server;
+};
+
+const newRegistry = () => {
+  const registry = new RedisAccessRegistry({ now: Date.now, onWake: () => {} });
+  cleanups.push(() => registry.close());
+  return registry;
+};
+
+const open = (url: string, registry = newRegistry(), poolKey = 'ns/a'): PoolRedis => {
+  const opened = registry.open(poolKey, url);
+  if (!opened.ok) throw new Error(opened.because);
+  return opened;
+};
+
+const admin = (server: RedisServer, url = server.url): Redis => {
+  const client = new Redis(url);
+  cleanups.push(() => client.disconnect());
+  return client;
+};
+
+const queue = { prefix: 'bull', name: 'q' };
+const urlFor = ({ host, port }: RedisServer, credentials: string) => `redis://${credentials}@${host}:${port}`;
+const stat = async (client: Redis, name: string) =>
+  Number(new RegExp(`${name}:(\\d+)`).exec(await client.info('stats'))?.[1]);
+
+describe('the way to Redis', () => {
+  it('reads the database and as the user of the URL', async () => {
+    const server = await start({ password: 'all' });
+    const root = admin(server);
+    await root.call('ACL', 'SETUSER', 'bob', 'on', '>p@ss/w:rd', '~bull:*', '+@read', '+eval_ro', '+hello', '+select');
+    const inThree = new Redis({ host: server.host, port: server.port, password: 'all', db: 3 });
+    cleanups.push(() => inThree.disconnect());
+    await inThree.lpush('bull:q:wait', '1');
+    const url = `${urlFor(server, `bob:${encodeURIComponent('p@ss/w:rd')}`)}/3`;
+    expect(await open(url).read(queue)).toMatchObject({ depth: { ok: true, value: { waiting: 1 } } });
+    expect(await open(urlFor(server, ':all')).read(queue)).toMatchObject({ depth: { value: { waiting: 0 } } });
+  });
+
+  it('is shared by the pools of one Redis, whatever they ask for at once', async () => {
+    const server = await start();
+    const root = admin(server);
+    const connectionsBefore = await stat(root, 'total_connections_received');
+    const registry = newRegistry();
+    const pools = Array.from({ length: 250 }, (_, index) => open(server.url, registry, `ns/${index}`));
+    const readings = await Promise.all(pools.map((pool, index) => pool.read({ prefix: 'bull', name: `q${index}` })));
+    expect(readings.every(({ depth, access }) => depth.ok && access.ok)).toBe(true);
+    expect((await stat(root, 'total_connections_received')) - connectionsBefore).toBe(1);
+    expect(await root.info('commandstats')).toMatch(/cmdstat_eval_ro:calls=3,/);
+  });
+
+  it('is closed when the last pool leaves', async () => {
+    const server = await start();
+    const root = admin(server);
+    const registry = newRegistry();
+    await open(server.url, registry).read(queue);
+    const connected = async () =>
+      String(await root.client('LIST'))
+        .split('\n')
+        .filter((line) => line.includes('name=agent-worker-pool-operator')).length;
+    expect(await connected()).toBe(1);
+    registry.release('ns/a');
+    await until(async () => (await connected()) === 0, { what: 'the connection is closed', limitMs: 2_000 });
+  });
+
+  it.each([
+    ['a wrong password', ':wrong', /refuses the user or password of the URL \(WRONGPASS\)/],
+    ['a user that does not exist', 'eve:wrong', /refuses the user or password of the URL \(WRONGPASS\)/],
+  ])('says that Redis refuses %s, without repeating it, and does not hammer', async (_, credentials, because) => {
+    const server = await start({ password: 'right' });
+    const root = admin(server);
+    const pool = open(urlFor(server, credentials));
+    const before = await stat(root, 'total_connections_received');
+    const end = performance.now() + 3_000;
+    while (performance.now() < end) {
+      const reading = await pool.read(queue);
+      expect(reading.access).toMatchObject({ ok: false, trouble: 'RedisAuthFailed' });
+      expect(reading.depth).toMatchObject({ ok: false, because: expect.stringMatching(because) });
+      expect(JSON.stringify(reading)).not.toMatch(/wrong|eve|right/);
+    }
+    expect(pool.access()).toMatchObject({ trouble: 'RedisAuthFailed' });
+    expect((await stat(root, 'total_connections_received')) - before).toBeLessThanOrEqual(5);
+  });
+
+  it('says that a password is asked for where the URL has none', async () => {
+    const server = await start({ password: 'right' });
+    const { access } = await open(`redis://${server.host}:${server.port}`).read(queue);
+    expect(access).toMatchObject({ trouble: 'RedisAuthFailed', because: expect.stringContaining('NOAUTH') });
+  });
+
+  it('says which right the user lacks, without the name of the user', async () => {
+    const server = await start();
+    const root = admin(server);
+    await root.call('ACL', 'SETUSER', 'bob', 'on', '>pw', '~bull:*', '+@read', '+hello');
+    const { access } = await open(urlFor(server, 'bob:pw')).read(queue);
+    expect(access).toMatchObject({ trouble: 'RedisAuthFailed', because: expect.stringMatching(/eval_ro/) });
+    expect(JSON.stringify(access)).not.toContain('bob');
+  });
+
+  it('uses a new URL of the pool at once, without waiting for the next try of the old one', async () => {
+    const server = await start({ password: 'right' });
+    const registry = newRegistry();
+    expect((await open(urlFor(server, ':wrong'), registry).read(queue)).access.ok).toBe(false);
+    expect((await open(urlFor(server, ':right'), registry).read(queue)).access.ok).toBe(true);
+    expect(registry.size).toBe(1);
+  });
+
+  it('says that Redis is gone at once, and works again within 3 s of its return', async () => {
+    const server = await start();
+    const pool = open(server.url);
+    expect((await pool.read(queue)).access.ok).toBe(true);
+    await server.kill();
+    const started = performance.now();
+    await until(async () => !(await pool.read(queue)).access.ok, { what: 'the outage is seen', limitMs: 1_000 });
+    expect(performance.now() - started).toBeLessThan(1_000);
+    await until(async () => /ECONNREFUSED/.test(JSON.stringify((await pool.read(queue)).access)), {
+      what: 'the reason is known',
+      limitMs: 5_000,
+    });
+    await server.restart();
+    const back = performance.now();
+    await until(async () => (await pool.read(queue)).access.ok, { what: 'Redis is read again', limitMs: 5_000 });
+    expect(performance.now() - back).toBeLessThan(3_000);
+  });
+
+  it('is unknown within its limit while Redis hangs, and works again when Redis goes on', async () => {
+    const server = await start();
+    const pool = open(server.url);
+    await pool.read(queue);
+    await server.pause();
+    const times: number[] = [];
+    for (let round = 0; round < 4; round += 1) {
+      const started = performance.now();
+      expect(await pool.read(queue)).toMatchObject({ depth: { ok: false }, access: { trouble: 'RedisUnreachable' } });
+      times.push(performance.now() - started);
+    }
+    expect(Math.max(...times)).toBeLessThan(2_500);
+    await server.resume();
+    await until(async () => (await pool.read(queue)).access.ok, { what: 'Redis is read again', limitMs: 5_000 });
+  });
+
+  it('is usable while Redis answers, also for a queue that cannot be read', async () => {
+    const server = await start();
+    await admin(server).set('bull:q:wait', 'not a list');
+    expect(await open(server.url).read(queue)).toMatchObject({ depth: { ok: false }, access: { ok: true } });
+  });
+});
