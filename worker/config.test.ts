@@ -1,0 +1,97 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { readConfig } from './config.ts';
+
+const valid = { REDIS_URL: 'redis://localhost:6379', JOB_QUEUE_NAME: 'agent-jobs', POD_NAME: 'agent-jobs-7d4-x2' };
+
+const problemsOf = (env: Record<string, string>) => {
+  const parsed = readConfig(env);
+  return parsed.ok ? [] : parsed.problems;
+};
+
+it('runs with the three variables that have no default', () => {
+  expect(readConfig(valid)).toEqual({
+    ok: true,
+    config: {
+      redisUrl: 'redis://localhost:6379',
+      queue: { name: 'agent-jobs', prefix: 'bull' },
+      concurrency: 25,
+      podName: 'agent-jobs-7d4-x2',
+      port: 3001,
+      logLevel: 'info',
+    },
+  });
+});
+
+it('takes every variable that is set', () => {
+  const parsed = readConfig({
+    ...valid,
+    JOB_QUEUE_PREFIX: 'jobs',
+    JOB_CONCURRENCY: '3',
+    PORT: '8081',
+    LOG_LEVEL: 'debug',
+  });
+  expect(parsed).toMatchObject({
+    ok: true,
+    config: { queue: { prefix: 'jobs' }, concurrency: 3, port: 8081, logLevel: 'debug' },
+  });
+});
+
+it('names every problem at once, each with the variable and what to do', () => {
+  expect(
+    problemsOf({
+      REDIS_URL: 'localhost:6379',
+      JOB_QUEUE_NAME: 'agent:jobs',
+      JOB_CONCURRENCY: '2.5',
+      POD_NAME: 'a pod',
+      PORT: '70000',
+      LOG_LEVEL: 'loud',
+    }),
+  ).toEqual([
+    'REDIS_URL must be a URL such as redis://user:password@host:6379/0, or rediss:// for TLS',
+    'JOB_QUEUE_NAME must not contain ":": put what stands before it into JOB_QUEUE_PREFIX',
+    'JOB_CONCURRENCY must be a whole number from 1 to 1000',
+    'POD_NAME must be a name of letters, digits, "-", "." and "_"',
+    'PORT must be a whole number from 1 to 65535',
+    'LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent',
+  ]);
+});
+
+it('counts an empty or blank variable as not set', () => {
+  expect(problemsOf({ REDIS_URL: '', JOB_QUEUE_NAME: ' ', POD_NAME: 'w', PORT: '', LOG_LEVEL: ' ' })).toEqual([
+    'REDIS_URL is missing: set it to the URL of the Redis that holds the queue',
+    'JOB_QUEUE_NAME is missing: set it to the name of the BullMQ queue',
+  ]);
+});
+
+it.each([
+  'redis://h',
+  'redis://:pw@h:1/3',
+  'rediss://default:a%2Fb@h:6379',
+  'redis://[::1]:6379/0',
+  'redis://h/?family=6',
+])('accepts %s', (url) => {
+  expect(problemsOf({ ...valid, REDIS_URL: url })).toEqual([]);
+});
+
+it.each(['http://h:6379', 'redis://', 'h', 'redis://h/zero', 'redis://u:p%w@h'])('refuses %s', (url) => {
+  expect(problemsOf({ ...valid, REDIS_URL: url })).toHaveLength(1);
+});
+
+it('never repeats a value, which may be a secret in the wrong place', () => {
+  fc.assert(
+    fc.property(fc.stringMatching(/^[a-z]{12,40}$/), (secret) => {
+      const env = {
+        REDIS_URL: `rds://u:${secret}@h`,
+        JOB_QUEUE_NAME: `${secret}:${secret}`,
+        JOB_CONCURRENCY: secret,
+        POD_NAME: ` -${secret}`,
+        PORT: secret,
+        LOG_LEVEL: secret,
+      };
+      const problems = problemsOf(env);
+      expect(problems).toHaveLength(6);
+      expect(problems.join('\n')).not.toContain(secret);
+    }),
+  );
+});

@@ -1,0 +1,92 @@
+import { z } from 'zod';
+
+/** How this process works, read from its environment once. Frozen. */
+export type WorkerConfig = Readonly<{
+  /** May hold a password: never part of a log line, an error or an answer. */
+  redisUrl: string;
+  queue: Readonly<{ name: string; prefix: string }>;
+  /** Jobs that this replica runs at a time. */
+  concurrency: number;
+  /** Name of this replica; BullMQ writes it into every job that it runs (`processedBy`). */
+  podName: string;
+  port: number;
+  logLevel: LogLevel;
+}>;
+
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Sentences, one for each variable that cannot be used. No sentence repeats a value. */
+export type ConfigProblems = readonly string[];
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+const redisUrlFault = (text: string): string | undefined => {
+  const url = URL.parse(text);
+  if (!url || !['redis:', 'rediss:'].includes(url.protocol) || url.hostname === '') {
+    return 'must be a URL such as redis://user:password@host:6379/0, or rediss:// for TLS';
+  }
+  try {
+    decodeURIComponent(`${url.username}${url.password}`);
+  } catch {
+    return 'has a "%" in its user or password that begins no escape: write it as %25';
+  }
+  return /^\/?\d*$/.test(url.pathname) ? undefined : 'must end in a database number such as /0, or in nothing';
+};
+
+const required = (what: string) => z.string({ error: `is missing: set it to ${what}` });
+
+const wholeNumber = ({ min, max, fallback }: { min: number; max: number; fallback: number }) =>
+  z
+    .string()
+    .default(String(fallback))
+    .refine((text) => /^\d{1,9}$/.test(text) && Number(text) >= min && Number(text) <= max, {
+      error: `must be a whole number from ${min} to ${max}`,
+    })
+    .transform(Number);
+
+const environment = z.object({
+  REDIS_URL: required('the URL of the Redis that holds the queue').superRefine((text, context) => {
+    const fault = redisUrlFault(text);
+    if (fault) context.addIssue({ code: 'custom', message: fault });
+  }),
+  JOB_QUEUE_NAME: required('the name of the BullMQ queue')
+    .max(253, { error: 'must have at most 253 characters' })
+    .refine((name) => !name.includes(':'), {
+      error: 'must not contain ":": put what stands before it into JOB_QUEUE_PREFIX',
+    }),
+  JOB_QUEUE_PREFIX: z.string().max(253, { error: 'must have at most 253 characters' }).default('bull'),
+  JOB_CONCURRENCY: wholeNumber({ min: 1, max: 1000, fallback: 25 }),
+  POD_NAME: required('the name of this replica').regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$/, {
+    error: 'must be a name of letters, digits, "-", "." and "_"',
+  }),
+  PORT: wholeNumber({ min: 1, max: 65_535, fallback: 3001 }),
+  LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
+});
+
+/**
+ * Reads the environment. A variable that is empty or blank counts as not set.
+ *
+ * @returns the configuration, or every problem at once.
+ */
+export const readConfig = (
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): { ok: true; config: WorkerConfig } | { ok: false; problems: ConfigProblems } => {
+  const set = Object.keys(environment.shape).flatMap((name) => {
+    const text = env[name]?.trim();
+    return text ? [[name, text] as const] : [];
+  });
+  const parsed = environment.safeParse(Object.fromEntries(set));
+  if (!parsed.success) {
+    return { ok: false, problems: parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`) };
+  }
+  const { data } = parsed;
+  const config: WorkerConfig = {
+    redisUrl: data.REDIS_URL,
+    queue: Object.freeze({ name: data.JOB_QUEUE_NAME, prefix: data.JOB_QUEUE_PREFIX }),
+    concurrency: data.JOB_CONCURRENCY,
+    podName: data.POD_NAME,
+    port: data.PORT,
+    logLevel: data.LOG_LEVEL,
+  };
+  return { ok: true, config: Object.freeze(config) };
+};

@@ -1,0 +1,44 @@
+import type { HealthReport } from '../health.ts';
+import type { WorkerMetrics } from '../metrics.ts';
+import { json } from './server.ts';
+import type { Reply, Routes } from './server.ts';
+
+type Sources = Readonly<{
+  /** Whether jobs can be taken, or why not yet. */
+  readiness: () => { ready: true } | { ready: false; because: string };
+  health: () => Promise<HealthReport>;
+  metrics: WorkerMetrics;
+}>;
+
+/** The endpoints that a worker image offers; all are read without a token, so none may show a secret. */
+export const createRoutes = ({ readiness, health, metrics }: Sources): Routes => {
+  const exposition = async (): Promise<Reply> => ({
+    status: 200,
+    contentType: metrics.contentType,
+    body: await metrics.text(),
+  });
+  return {
+    // The answer itself is the check: an event loop that stands still gives none.
+    '/livez': { GET: async () => json(200, { live: true }) },
+    '/ready': {
+      GET: async () => {
+        const state = readiness();
+        return json(state.ready ? 200 : 503, state);
+      },
+    },
+    '/health': {
+      GET: async () => {
+        const report = await health();
+        return json(report.status === 'ok' ? 200 : 503, report);
+      },
+    },
+    '/metrics': {
+      GET: async (request) => (prefersText(request.headers.accept) ? exposition() : json(200, await metrics.json())),
+    },
+    '/metrics/prometheus': { GET: exposition },
+  };
+};
+
+/** A Prometheus server names one of the text formats in `Accept`; browsers and curl name neither. */
+export const prefersText = (accept = ''): boolean =>
+  /\b(text\/plain|application\/openmetrics-text)\b/i.test(accept) && !/\bapplication\/json\b/i.test(accept);

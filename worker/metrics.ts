@@ -1,0 +1,175 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { PROCESS_START_MS } from './process-start.ts';
+import { JOB_STATES } from './queue/read-queue.ts';
+import type { QueueSnapshot } from './queue/read-queue.ts';
+
+/** How one attempt at a job ended. `failed_final` is the last word; `retried` means that BullMQ runs the job again. */
+export const OUTCOMES = ['completed', 'retried', 'failed_final'] as const;
+
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** Value of the label `name` for jobs without a handler: any number of such names may come, and none is worth a series. */
+export const UNKNOWN_JOB_NAME = 'unknown';
+
+/** Seconds. Jobs are calls of language models and the like: from an instant answer to ten minutes. */
+const JOB_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600];
+
+type Options = Readonly<{
+  queue: string;
+  handlerNames: readonly string[];
+  concurrency: number;
+  activeJobs: () => number;
+  /** The queue and the connection, asked once for each exposition. */
+  observe: () => Promise<{ snapshot: QueueSnapshot | undefined; redisConnected: boolean }>;
+}>;
+
+export type WorkerMetrics = Readonly<{
+  countAttempt: (name: string, outcome: Outcome) => void;
+  observeDuration: (seconds: number) => void;
+  observeWait: (seconds: number) => void;
+  /** Prometheus text format 0.0.4. */
+  text: () => Promise<string>;
+  /** The same series as a list of `{name, help, type, values}`. */
+  json: () => Promise<object[]>;
+  contentType: string;
+}>;
+
+/** The series of this replica, and those of the queue for as long as the queue is known. */
+export const createMetrics = (options: Options): WorkerMetrics => {
+  const own = new Registry();
+  const attempts = createAttempts(own, options);
+  const duration = createHistogram(own, 'bullmq_job_duration_seconds', {
+    help: 'Time that the last attempt of a completed job ran.',
+    queue: options.queue,
+  });
+  const wait = createHistogram(own, 'bullmq_job_wait_seconds', {
+    help: 'Time from when a job could run to its first start, with the time that its queue was paused.',
+    queue: options.queue,
+  });
+  const setOwn = createOwnGauges(own, options);
+  const ofQueue = new Registry();
+  const setQueue = createQueueGauges(ofQueue, options.queue);
+
+  const registries = async (): Promise<Registry[]> => {
+    const { snapshot, redisConnected } = await options.observe();
+    setOwn(redisConnected);
+    if (!snapshot) return [own];
+    setQueue(snapshot);
+    return [own, ofQueue];
+  };
+
+  return {
+    countAttempt: (name, outcome) => {
+      const known = options.handlerNames.includes(name) ? name : UNKNOWN_JOB_NAME;
+      attempts.inc({ queue: options.queue, name: known, outcome });
+    },
+    observeDuration: (seconds) => duration.observe({ queue: options.queue }, seconds),
+    observeWait: (seconds) => wait.observe({ queue: options.queue }, seconds),
+    text: async () => (await Promise.all((await registries()).map((registry) => registry.metrics()))).join('\n'),
+    json: async () =>
+      (await Promise.all((await registries()).map((registry) => registry.getMetricsAsJSON())))
+        .flat()
+        .map(withoutInternals),
+    contentType: own.contentType,
+  };
+};
+
+const createAttempts = (registry: Registry, { queue, handlerNames }: Options) => {
+  const attempts = new Counter({
+    name: 'bullmq_job_attempts_total',
+    help: 'Attempts at jobs that ended in this process, by job name and outcome.',
+    labelNames: ['queue', 'name', 'outcome'] as const,
+    registers: [registry],
+  });
+  // A counter that first appears as 1 hides that increase from rate().
+  for (const name of [...handlerNames, UNKNOWN_JOB_NAME]) {
+    for (const outcome of OUTCOMES) attempts.inc({ queue, name, outcome }, 0);
+  }
+  return attempts;
+};
+
+const createHistogram = (registry: Registry, name: string, { help, queue }: { help: string; queue: string }) => {
+  const histogram = new Histogram({
+    name,
+    help,
+    labelNames: ['queue'] as const,
+    buckets: JOB_BUCKETS,
+    registers: [registry],
+  });
+  histogram.zero({ queue });
+  return histogram;
+};
+
+const createOwnGauges = (registry: Registry, { queue, concurrency, activeJobs }: Options) => {
+  const registers = [registry];
+  const labelNames = ['queue'] as const;
+  const active = new Gauge({
+    name: 'bullmq_worker_active_jobs',
+    help: 'Jobs that this replica runs now.',
+    labelNames,
+    registers,
+  });
+  const slots = new Gauge({
+    name: 'bullmq_worker_concurrency',
+    help: 'Jobs that this replica can run at a time.',
+    labelNames,
+    registers,
+  });
+  const redis = new Gauge({
+    name: 'worker_redis_connected',
+    help: '1 while this replica reaches Redis and can fetch jobs, else 0.',
+    registers,
+  });
+  const start = new Gauge({
+    name: 'process_start_time_seconds',
+    help: 'Start time of the process since the Unix epoch in seconds.',
+    registers,
+  });
+  slots.set({ queue }, concurrency);
+  start.set(PROCESS_START_MS / 1000);
+  return (redisConnected: boolean): void => {
+    active.set({ queue }, activeJobs());
+    redis.set(redisConnected ? 1 : 0);
+  };
+};
+
+const createQueueGauges = (registry: Registry, queue: string) => {
+  const registers = [registry];
+  const note = 'The same number from every replica: use max, not sum.';
+  const gauge = (name: string, help: string) =>
+    new Gauge({ name, help: `${help} ${note}`, labelNames: ['queue'] as const, registers });
+  const jobs = new Gauge({
+    name: 'bullmq_job_count',
+    help: `Jobs of the queue in each state. ${note}`,
+    labelNames: ['queue', 'state'] as const,
+    registers,
+  });
+  const overdue = gauge('bullmq_queue_overdue_jobs', 'Delayed jobs that are due and that no worker has promoted yet.');
+  const paused = gauge('bullmq_queue_paused', '1 while the queue is paused, else 0.');
+  const oldest = gauge('bullmq_queue_oldest_job_age_seconds', 'How long the oldest job that can run has waited.');
+  const known = gauge('bullmq_queue_known', '1 when any key of the queue exists in Redis, else 0.');
+  return (snapshot: QueueSnapshot): void => {
+    for (const state of JOB_STATES) jobs.set({ queue, state }, snapshot.counts[state]);
+    overdue.set({ queue }, snapshot.overdue);
+    paused.set({ queue }, snapshot.paused ? 1 : 0);
+    oldest.set({ queue }, snapshot.oldestWaitSeconds);
+    known.set({ queue }, snapshot.known ? 1 : 0);
+  };
+};
+
+const withoutInternals = ({
+  name,
+  help,
+  type,
+  values,
+}: {
+  name: string;
+  help: string;
+  type: unknown;
+  values?: unknown;
+}) => ({
+  name,
+  help,
+  type,
+  values,
+});

@@ -1,0 +1,129 @@
+import type { WorkerConfig } from './config.ts';
+import { createProcessor } from './dispatch.ts';
+import type { JobHandlers } from './dispatch.ts';
+import { reportHealth } from './health.ts';
+import { createRoutes } from './http/routes.ts';
+import { serve } from './http/server.ts';
+import { Lifecycle } from './lifecycle.ts';
+import type { WorkerExit } from './lifecycle.ts';
+import { createErrorReport, createLog } from './log.ts';
+import type { Log } from './log.ts';
+import { createMetrics } from './metrics.ts';
+import { watchOutcomes } from './queue/outcomes.ts';
+import { QueueReader } from './queue/queue-reader.ts';
+import { QueueWorker } from './queue/queue-worker.ts';
+import { prepareQueueRead } from './queue/read-queue.ts';
+import { RedisLink } from './redis-link.ts';
+import { DEFAULT_TIMING } from './timing.ts';
+import type { WorkerTiming } from './timing.ts';
+
+export type WorkerOptions = Readonly<{
+  handlers: JobHandlers;
+  config: WorkerConfig;
+  /** JSON lines on stdout if left out. */
+  log?: Log;
+  /** Aborts when the worker shall stop, such as on SIGTERM. */
+  stop?: AbortSignal;
+  timing?: Partial<WorkerTiming>;
+}>;
+
+export type RunningWorker = Readonly<{
+  /** Port that the endpoints listen on. */
+  port: number;
+  /** Resolves once everything is closed. Never rejects. */
+  ended: Promise<WorkerExit>;
+  /** Takes no new job, finishes those that run, closes; the same as aborting `stop`. */
+  stop: () => Promise<WorkerExit>;
+}>;
+
+const REPEAT_ERROR_MS = 10_000;
+
+/**
+ * Works a BullMQ queue with the given handlers and serves the endpoints that the operator, Kubernetes and Prometheus
+ * ask. Returns as soon as the endpoints answer; the worker becomes ready when Redis is reached, however long that takes.
+ *
+ * @throws when the port cannot be listened on.
+ */
+export const runWorker = async (options: WorkerOptions): Promise<RunningWorker> => {
+  const { config } = options;
+  const parts = assemble(options);
+  const { lifecycle, worker, link, reportError, log } = parts;
+  const server = await serve(createRoutes(createSources(parts, config)), {
+    port: config.port,
+    onError: (error) => reportError('a request failed', error),
+  }).catch((error: unknown) => {
+    link.close();
+    void worker.close(true);
+    throw error;
+  });
+  log.info({ port: server.port, concurrency: config.concurrency, redis: describeRedis(config.redisUrl) }, 'started');
+
+  const stop = () => lifecycle.stop({ ok: true });
+  if (options.stop?.aborted) void stop();
+  options.stop?.addEventListener('abort', () => void stop(), { once: true });
+  const ended = lifecycle.run().finally(() => server.close());
+  return {
+    port: server.port,
+    ended,
+    stop: async () => {
+      await stop();
+      return ended;
+    },
+  };
+};
+
+const assemble = ({ handlers, config, log = logFor(config), timing: shortened }: WorkerOptions) => {
+  const timing: WorkerTiming = { ...DEFAULT_TIMING, ...shortened };
+  const reportError = createErrorReport(log, { everyMs: REPEAT_ERROR_MS, now: Date.now });
+  // First of all: the connection is made while the rest is set up.
+  const link = new RedisLink(config.redisUrl, log);
+  const processor = createProcessor(handlers, { pod: config.podName, log });
+  const worker = new QueueWorker({ config, timing, client: link.client, processor });
+  const reader = new QueueReader({
+    read: prepareQueueRead(link.client, config.queue),
+    connected: () => link.connected,
+    timing,
+    onFailure: (error) => reportError('the queue could not be read', error),
+  });
+  const metrics = createMetrics({
+    queue: config.queue.name,
+    handlerNames: Object.keys(handlers),
+    concurrency: config.concurrency,
+    activeJobs: () => worker.activeJobs,
+    observe: async () => {
+      const snapshot = await reader.current();
+      return { snapshot, redisConnected: link.connected && !reader.lastReadFailed && worker.fetchFault === undefined };
+    },
+  });
+  const progress = watchOutcomes(worker, { metrics, log, reportError });
+  const lifecycle = new Lifecycle({ worker, link, log, reportError, timing });
+  return { link, worker, reader, metrics, progress, lifecycle, reportError, log, timing };
+};
+
+const createSources = (parts: ReturnType<typeof assemble>, config: WorkerConfig) => {
+  const { link, worker, reader, metrics, progress, lifecycle, timing } = parts;
+  const health = async () => {
+    const [ping, snapshot] = await Promise.all([link.check(timing.redisAnswerMs), reader.current()]);
+    return reportHealth({
+      pod: config.podName,
+      queue: config.queue.name,
+      slots: config.concurrency,
+      active: worker.activeJobs,
+      progress,
+      ping,
+      fetchFault: worker.fetchFault,
+      failedJobs: snapshot?.counts.failed,
+      now: Date.now(),
+    });
+  };
+  return { readiness: () => lifecycle.readiness, health, metrics };
+};
+
+const logFor = ({ logLevel, podName, queue }: WorkerConfig): Log =>
+  createLog({ level: logLevel, fields: { pod: podName, queue: queue.name } });
+
+/** Where Redis is, without user and password. */
+const describeRedis = (redisUrl: string): string => {
+  const { protocol, host, pathname } = new URL(redisUrl);
+  return `${protocol}//${host}${pathname}`;
+};

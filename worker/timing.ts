@@ -1,0 +1,27 @@
+/** The runtime's limits and periods, all in milliseconds. Tests shorten them; an image runs with the defaults. */
+export type WorkerTiming = Readonly<{
+  /** A read of the queue is used for every scrape that comes within this time. */
+  queueCacheMs: number;
+  /** The queue's gauges are left out when the last good read is older than this. */
+  queueStaleMs: number;
+  /** Longest wait for an answer of Redis to PING or to the read of the queue. */
+  redisAnswerMs: number;
+  /** Life of a job's lock in Redis. A job whose lock ran out is given to another worker. */
+  lockMs: number;
+  /** Time between two searches for jobs whose lock ran out. */
+  stalledCheckMs: number;
+  /** Pause after Redis refused to hand out a job (out of memory, read only, no permission). */
+  fetchRetryMs: number;
+  /** How long a stopping worker without a running job waits for a Redis that is away. */
+  stopWithoutRedisMs: number;
+}>;
+
+export const DEFAULT_TIMING: WorkerTiming = Object.freeze({
+  queueCacheMs: 1_000,
+  queueStaleMs: 15_000,
+  redisAnswerMs: 2_000,
+  lockMs: 30_000,
+  stalledCheckMs: 30_000,
+  fetchRetryMs: 1_000,
+  stopWithoutRedisMs: 2_000,
+});
