@@ -60,7 +60,7 @@ describe('scaling down', () => {
     expect(decision.wanted).toBe(1);
     expect(decision.because).toEqual({
       reason: 'HeldByRunningJobs',
-      message: '1 active + 0 waiting = 1 slots; 5 a replica → 1; 1 job still runs, so 4 stay instead of 1',
+      message: '1 active + 0 waiting = 1 slot; 5 a replica → 1; 1 job still runs, so 4 stay instead of 1',
     });
   });
 

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { renderDeployment, templateKey } from './deployment.ts';
 import { samplePool } from './state.fixture.ts';
 
+type Template = { metadata: object; spec: { containers: Record<string, unknown>[] } };
+
 const pool = samplePool();
 const withTemplate = (template: (typeof pool)['spec']['workers']['template']) => ({
   ...pool,
@@ -32,6 +34,26 @@ describe('the Deployment of a pool', () => {
     expect(text).toContain('"fieldPath":"metadata.name"');
   });
 
+  it('sets every variable that the resource forbids the user to set, and no other', () => {
+    const [worker] = (renderDeployment(pool, { replicas: 0 }).spec.template as Template).spec.containers;
+    const names = (worker?.['env'] as { name: string }[]).map(({ name }) => name);
+    expect(names.toSorted()).toEqual([
+      'JOB_CONCURRENCY',
+      'JOB_QUEUE_NAME',
+      'JOB_QUEUE_PREFIX',
+      'POD_NAME',
+      'PORT',
+      'REDIS_URL',
+    ]);
+  });
+
+  it('passes a queue name on as it is, even one that looks like a reference to a variable', () => {
+    const odd = { ...pool, spec: { ...pool.spec, queue: { ...pool.spec.queue, name: '$(POD_NAME)' } } };
+    expect(JSON.stringify(renderDeployment(odd, { replicas: 0 }))).toContain(
+      '{"name":"JOB_QUEUE_NAME","value":"$$(POD_NAME)"}',
+    );
+  });
+
   it('keeps what the user wrote, probes and grace too', () => {
     const own = withTemplate({
       metadata: { labels: { team: 'crm' } },
@@ -49,9 +71,7 @@ describe('the Deployment of a pool', () => {
         ],
       },
     });
-    const { template } = renderDeployment(own, { replicas: 1 }).spec as unknown as {
-      template: { metadata: object; spec: { containers: Record<string, unknown>[] } };
-    };
+    const template = renderDeployment(own, { replicas: 1 }).spec.template as Template;
     expect(template.metadata).toEqual({ labels: { team: 'crm', 'agentpool.dev/pool': 'agent-jobs' } });
     expect(template.spec).toMatchObject({ terminationGracePeriodSeconds: 30, nodeSelector: { disk: 'ssd' } });
     expect(template.spec.containers[0]).toMatchObject({ livenessProbe: { exec: { command: ['true'] } } });

@@ -86,12 +86,15 @@ function ownVariables(pool: Pool): readonly Fields[] {
   return [
     { name: 'POD_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },
     { name: 'REDIS_URL', valueFrom: { secretKeyRef: { name: secretName, key } } },
-    { name: 'JOB_QUEUE_NAME', value: queue.name },
-    { name: 'JOB_QUEUE_PREFIX', value: queue.prefix },
+    { name: 'JOB_QUEUE_NAME', value: literal(queue.name) },
+    { name: 'JOB_QUEUE_PREFIX', value: literal(queue.prefix) },
     { name: 'JOB_CONCURRENCY', value: String(workers.concurrency) },
     { name: 'PORT', value: String(WORKER_PORT) },
   ];
 }
+
+/** The kubelet expands `$(NAME)` in a value, and takes `$$` for a dollar. */
+const literal = (value: string): string => value.replaceAll('$(', '$$$$(');
 
 const endpoint = (path: string): Fields => ({ path, port: WORKER_PORT, scheme: 'HTTP' });
 

@@ -16,7 +16,7 @@ const base: SizingInput = {
 describe('the size of a pool', () => {
   it.each([
     ['nothing waits, nothing runs', {}, 0, 'QueueEmpty', 'nothing waits and nothing runs'],
-    ['one job starts one replica', { ready: 1 }, 1, 'SizedToQueue', '0 active + 1 waiting = 1 slots; 25 a replica → 1'],
+    ['one job starts one replica', { ready: 1 }, 1, 'SizedToQueue', '0 active + 1 waiting = 1 slot; 25 a replica → 1'],
     [
       'a short job frees its slot for others within the target',
       { active: 75, ready: 214, meanDurationMs: 12_000 },

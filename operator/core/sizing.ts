@@ -1,6 +1,6 @@
 import type { Because } from './because.ts';
 import type { Millis } from './known.ts';
-import { sayLength } from './sentence.ts';
+import { count, sayLength } from './sentence.ts';
 
 export type SizingInput = Readonly<{
   /** Jobs that could start now, also while the queue is paused. */
@@ -59,7 +59,7 @@ function sayArithmetic(input: SizingInput, demand: Demand & { need: number }): s
   const paused = input.paused && input.ready > 0 ? ` (${input.ready} more wait in the paused queue)` : '';
   if (slots === 0) return `nothing waits and nothing runs${paused}`;
   const frees =
-    share < 1 && input.meanDurationMs !== undefined
+    waiting > 0 && share < 1 && input.meanDurationMs !== undefined
       ? ` × ${sayLength(input.meanDurationMs)} / ${sayLength(budgetMs)}`
       : '';
   const tooSlow =
@@ -67,7 +67,7 @@ function sayArithmetic(input: SizingInput, demand: Demand & { need: number }): s
   const cure = tooSlow
     ? `; a replica takes ${sayLength(input.coldStartMs ?? 0)} to start, so the wait target of ${sayLength(input.targetWaitMs)} cannot be met from here: raise minReplicas`
     : '';
-  return `${input.active} active + ${waiting} waiting${frees}${paused} = ${slots} slots; ${input.slots} a replica → ${need}${cure}`;
+  return `${input.active} active + ${waiting} waiting${frees}${paused} = ${count(slots, 'slot')}; ${input.slots} a replica → ${need}${cure}`;
 }
 
 type Bounded = Readonly<{ need: number; floored: number; wanted: number; arithmetic: string }>;

@@ -93,7 +93,7 @@ function stepDown(input: TargetInput, lower: Lower): Target {
   }
   if (wanted === lower.sized) return { wanted, replicas: wanted, because, window };
   const leavesAt = greatestLeavesAt(window, windowMs);
-  const message = `${because.message}; held at ${wanted} because ${most} were wanted within the last ${sayLength(windowMs)}`;
+  const message = `${because.message}; held at ${wanted} because ${most} ${most === 1 ? 'was' : 'were'} wanted within the last ${sayLength(windowMs)}`;
   return {
     wanted,
     replicas: wanted,
