@@ -1,28 +1,35 @@
 import { defineConfig } from 'vitest/config';
 
-const unitFiles = ['operator', 'worker', 'cli', 'scripts', 'test/cluster', 'test/fixtures', 'test/runner', 'bench'].map(
-  (folder) => `${folder}/**/*.test.ts`,
-);
+type Options = Readonly<{ include: string[]; exclude?: string[]; timeoutMs: number; serial?: boolean }>;
 
-const suite = (name: string, options: { include: string[]; timeoutMs: number; serial?: boolean }) => ({
+const suite = (name: string, { include, exclude = [], timeoutMs, serial = false }: Options) => ({
   test: {
     name,
-    include: options.include,
-    testTimeout: options.timeoutMs,
-    hookTimeout: Math.max(options.timeoutMs, 60_000),
-    fileParallelism: !options.serial,
-    ...(options.serial ? { maxWorkers: 1 } : {}),
+    include,
+    exclude: ['**/node_modules/**', 'dist/**', ...exclude],
+    testTimeout: timeoutMs,
+    hookTimeout: Math.max(timeoutMs, 60_000),
+    fileParallelism: !serial,
+    ...(serial ? { maxWorkers: 1 } : {}),
   },
 });
+
+/** A suite of its own for each folder; every other test is a unit test, so that none is in no suite. */
+const inFolder = (name: string, timeoutMs: number) =>
+  suite(name, { include: [`test/${name}/**/*.test.ts`], timeoutMs, serial: true });
 
 export default defineConfig({
   test: {
     projects: [
-      suite('unit', { include: unitFiles, timeoutMs: 15_000 }),
-      suite('contract', { include: ['test/contract/**/*.test.ts'], timeoutMs: 120_000, serial: true }),
-      suite('integration', { include: ['test/integration/**/*.test.ts'], timeoutMs: 60_000, serial: true }),
-      suite('e2e', { include: ['test/e2e/**/*.test.ts'], timeoutMs: 240_000, serial: true }),
-      suite('long', { include: ['test/long/**/*.test.ts'], timeoutMs: 3_600_000, serial: true }),
+      suite('unit', {
+        include: ['**/*.test.ts'],
+        exclude: ['test/{contract,integration,e2e,long}/**'],
+        timeoutMs: 15_000,
+      }),
+      inFolder('contract', 120_000),
+      inFolder('integration', 60_000),
+      inFolder('e2e', 240_000),
+      inFolder('long', 3_600_000),
     ],
   },
 });
