@@ -1,0 +1,227 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Registry } from 'prom-client';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { FakeKubeApi, sendJson, sendStatus } from '../../test/fixtures/fake-kube-api.ts';
+import { credentialsFromKubeConfig } from './credentials.ts';
+import { isConflict, isTerminalRefusal, type KubeError } from './errors.ts';
+import { createKubeMetrics } from './metrics.ts';
+import { createTransport, type KubeRequest, type KubeTransport, type TransportOptions } from './transport.ts';
+
+let api: FakeKubeApi;
+let transport: KubeTransport;
+beforeEach(async () => {
+  api = await new FakeKubeApi().start();
+});
+afterEach(async () => {
+  await transport.close();
+  await api.stop();
+});
+
+const connect = (options: Partial<TransportOptions> = {}) => {
+  const limits = { retryBaseMs: 1, retryMaxMs: 5, headersMs: 60_000, ...options.limits };
+  transport = createTransport({ credentials: api.credentials(), ...options, limits });
+  return transport;
+};
+const read: KubeRequest = { method: 'GET', path: '/api/v1/things/a' };
+const write: KubeRequest = { method: 'POST', path: '/api/v1/things', body: { a: 1 } };
+const put: KubeRequest = { method: 'PUT', path: '/api/v1/things/a', body: {}, idempotent: true };
+const failure = (request: KubeRequest) =>
+  transport.request(request).then(
+    () => expect.unreachable('the request succeeded'),
+    (error: unknown) => error as KubeError,
+  );
+
+/** Answers the n-th request with the n-th of these, and all later ones with 200. */
+const answering = (...answers: ((typeof api)['intercept'] | number | undefined)[]) => {
+  let count = 0;
+  api.intercept = (request) => {
+    const answer = answers[count];
+    count += 1;
+    if (typeof answer === 'function') return answer(request);
+    if (answer === undefined) sendJson(request.response, 200, { fine: true });
+    else sendStatus(request.response, answer, 'no\nsecond line');
+    return true;
+  };
+};
+const reset: (typeof api)['intercept'] = ({ response }) => {
+  response.socket?.resetAndDestroy();
+  return true;
+};
+const silent: (typeof api)['intercept'] = () => true;
+
+describe('a transport', () => {
+  it('reuses its connections', async () => {
+    answering();
+    const ports = new Set<number | undefined>();
+    const answer = api.intercept;
+    api.intercept = (request) => {
+      ports.add(request.response.socket?.remotePort);
+      return answer(request);
+    };
+    connect();
+    for (let i = 0; i < 20; i += 1) await transport.request(read);
+    // undici opens a second one while the first still finishes its answer
+    expect(ports.size).toBeLessThanOrEqual(2);
+  });
+
+  it.each([
+    ['429', 429],
+    ['500', 500],
+    ['503', 503],
+    ['a reset connection', reset],
+  ])('sends a read again after %s', async (_, fault) => {
+    answering(fault, fault);
+    expect(await connect().request(read)).toEqual({ fine: true });
+    expect(api.requests).toHaveLength(3);
+  });
+
+  it('sends a write without precondition once, and one with precondition again', async () => {
+    answering(reset, 500);
+    connect();
+    expect((await failure(write)).reason).toBe('Unreachable');
+    expect((await failure(write)).status).toBe(500);
+    expect(api.requests).toHaveLength(2);
+    answering(reset, 500);
+    expect(await transport.request(put)).toEqual({ fine: true });
+  });
+
+  it('sends even a plain write again after 429, which the server has not carried out', async () => {
+    answering(429);
+    expect(await connect().request(write)).toEqual({ fine: true });
+  });
+
+  it('waits as long as Retry-After says, and hands a long one to the caller', async () => {
+    answering(
+      ({ response }) => (sendStatus(response, 429, 'slow down', { 'retry-after': '1' }), true),
+      undefined,
+      ({ response }) => (sendStatus(response, 429, 'slow down', { 'retry-after': '60' }), true),
+    );
+    connect();
+    const began = performance.now();
+    await transport.request(read);
+    expect(performance.now() - began).toBeGreaterThanOrEqual(990);
+    expect((await failure(read)).retryAfterMs).toBe(60_000);
+    expect(api.requests).toHaveLength(3);
+  });
+
+  it.each([400, 403, 404, 409, 410, 422])('never repeats a %i', async (status) => {
+    answering(status);
+    connect();
+    const error = await failure(read);
+    expect([error.status, api.requests.length]).toEqual([status, 1]);
+    expect([isConflict(error), isTerminalRefusal(error)]).toEqual([status === 409, [400, 403, 422].includes(status)]);
+  });
+
+  it('takes the 500 for an unknown field as the refusal that it is', async () => {
+    answering(({ response }) => (sendStatus(response, 500, '.spec.foo: field not declared in schema'), true));
+    connect();
+    const error = await failure(put);
+    expect([isTerminalRefusal(error), api.requests.length]).toEqual([true, 1]);
+  });
+
+  it('says what was refused in the server’s words: path, status, first line, no query', async () => {
+    answering(403);
+    connect();
+    const error = await failure({ ...read, query: { token: 'secret' } });
+    expect(error.message).toBe('GET /api/v1/things/a: 403 Forbidden: no');
+    expect(error.body?.message).toBe('no\nsecond line');
+  });
+
+  it('ends an attempt that gets no answer, and tries again on another connection', async () => {
+    answering(silent);
+    connect({ limits: { callMs: 100 } });
+    expect(await transport.request(read)).toEqual({ fine: true });
+    answering(silent, silent);
+    expect((await failure(write)).reason).toBe('Timeout');
+  });
+
+  it('ends with the caller’s reason when the caller gives up', async () => {
+    answering(silent);
+    const giveUp = new AbortController();
+    const error = connect().request({ ...read, signal: giveUp.signal });
+    await vi.waitFor(() => expect(api.requests).toHaveLength(1));
+    giveUp.abort(new Error('no longer needed'));
+    await expect(error).rejects.toThrow('no longer needed');
+  });
+
+  it('asks right before each write, and never before a read', async () => {
+    answering();
+    let leader = true;
+    connect({
+      beforeWrite: ({ method }) => {
+        if (!leader) throw new Error(`not the leader: ${method}`);
+      },
+    });
+    await transport.request(write);
+    leader = false;
+    await transport.request(read);
+    await expect(transport.request(write)).rejects.toThrow('not the leader: POST');
+    expect(api.requests).toHaveLength(2);
+  });
+
+  it('holds calls back to its rate', async () => {
+    answering();
+    connect({ limits: { rate: { perSecond: 100, burst: 5 } } });
+    const began = performance.now();
+    await Promise.all(Array.from({ length: 15 }, () => transport.request(read)));
+    expect(performance.now() - began).toBeGreaterThanOrEqual(90);
+  });
+
+  it('reads its credentials again after a 401', async () => {
+    let token = 'old';
+    const source = (value: string) => ({ server: api.origin, headers: { authorization: value }, tls: {} });
+    answering(401);
+    connect({
+      credentials: {
+        get: () => Promise.resolve(source(token)),
+        renew: () => {
+          token = 'new';
+          return Promise.resolve(source(token));
+        },
+      },
+    });
+    await transport.request(read);
+    expect(api.requests.map(({ headers }) => headers.authorization)).toEqual(['old', 'new']);
+    answering(401, 401);
+    expect((await failure(read)).status).toBe(401);
+  });
+
+  it('counts answers and missing answers under client-go’s name', async () => {
+    const registry = new Registry();
+    answering(reset, 404);
+    connect({ metrics: createKubeMetrics(registry) });
+    await failure(read);
+    const metric = await registry.getSingleMetric('rest_client_requests_total')?.get();
+    expect(metric?.values.map(({ labels, value }) => [labels.code, labels.method, value])).toEqual([
+      ['<error>', 'GET', 1],
+      ['404', 'GET', 1],
+    ]);
+  });
+});
+
+describe('credentials from a kubeconfig', () => {
+  it('follow a changed kubeconfig', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'kubeconfig-'));
+    try {
+      const file = join(folder, 'config.json');
+      const user = (token: string) => ({ name: 'u', user: { token } });
+      const config = (token: string) => ({
+        clusters: [{ name: 'c', cluster: { server: api.origin, 'insecure-skip-tls-verify': true } }],
+        contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
+        users: [user(token)],
+        'current-context': 'x',
+      });
+      writeFileSync(file, JSON.stringify(config('one')));
+      const source = credentialsFromKubeConfig({ kubeconfig: file, maxAgeMs: 0 });
+      connect({ credentials: source });
+      expect((await source.get()).headers.authorization).toBe('Bearer one');
+      writeFileSync(file, JSON.stringify(config('token-two')));
+      expect((await source.get()).headers.authorization).toBe('Bearer token-two');
+      expect((await source.get()).server).toBe(api.origin);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
