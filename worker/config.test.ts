@@ -74,7 +74,16 @@ it.each([
   expect(problemsOf({ ...valid, REDIS_URL: url })).toEqual([]);
 });
 
-it.each(['http://h:6379', 'redis://', 'h', 'redis://h/zero', 'redis://u:p%w@h'])('refuses %s', (url) => {
+it.each([
+  'http://h:6379',
+  'redis://',
+  'h',
+  'redis://h/zero',
+  'redis://h:0',
+  'redis://u:p%w@h',
+  'redis://u:12#w@h',
+  'redis://u:12/w@h',
+])('refuses %s', (url) => {
   expect(problemsOf({ ...valid, REDIS_URL: url })).toHaveLength(1);
 });
 

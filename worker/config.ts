@@ -30,7 +30,11 @@ const redisUrlFault = (text: string): string | undefined => {
   } catch {
     return 'has a "%" in its user or password that begins no escape: write it as %25';
   }
-  return /^\/?\d*$/.test(url.pathname) ? undefined : 'must end in a database number such as /0, or in nothing';
+  if (url.hash !== '' || `${url.pathname}${url.search}`.includes('@')) {
+    return 'has a "#", "/" or "?" in its user or password: percent-encode it';
+  }
+  if (url.port === '0') return 'must have a port from 1 to 65535';
+  return /^\/?\d{0,5}$/.test(url.pathname) ? undefined : 'must end in a database number such as /0, or in nothing';
 };
 
 const required = (what: string) => z.string({ error: `is missing: set it to ${what}` });

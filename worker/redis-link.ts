@@ -7,7 +7,7 @@ import type { Log } from './log.ts';
 export type RedisCheck = Readonly<{ ok: true; latencyMs: number } | { ok: false; because: string }>;
 
 /** Only these may come in the URL's query: ioredis would take any other for an option and let it beat ours. */
-const ALLOWED_QUERY = new Set(['db', 'family']);
+const ALLOWED_QUERY = new Set(['db', 'family', 'username', 'password']);
 
 const options = {
   // A worker waits for Redis instead of failing its jobs; BullMQ asks for it.

@@ -103,7 +103,7 @@ const assemble = ({ handlers, config, log = logFor(config), timing: shortened }:
 const createSources = (parts: ReturnType<typeof assemble>, config: WorkerConfig) => {
   const { link, worker, reader, metrics, progress, lifecycle, timing } = parts;
   const health = async () => {
-    const [ping, snapshot] = await Promise.all([link.check(timing.redisAnswerMs), reader.current()]);
+    const [ping, snapshot] = await Promise.all([link.check(timing.pingMs), reader.current()]);
     return reportHealth({
       pod: config.podName,
       queue: config.queue.name,

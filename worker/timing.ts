@@ -4,8 +4,10 @@ export type WorkerTiming = Readonly<{
   queueCacheMs: number;
   /** The queue's gauges are left out when the last good read is older than this. */
   queueStaleMs: number;
-  /** Longest wait for an answer of Redis to PING or to the read of the queue. */
-  redisAnswerMs: number;
+  /** Longest wait of a scrape for the read of the queue. The operator gives up a scrape after 1 s. */
+  queueReadMs: number;
+  /** Longest wait for the answer to PING, and so about the longest that `/health` takes. */
+  pingMs: number;
   /** Life of a job's lock in Redis. A job whose lock ran out is given to another worker. */
   lockMs: number;
   /** Time between two searches for jobs whose lock ran out. */
@@ -19,7 +21,8 @@ export type WorkerTiming = Readonly<{
 export const DEFAULT_TIMING: WorkerTiming = Object.freeze({
   queueCacheMs: 1_000,
   queueStaleMs: 15_000,
-  redisAnswerMs: 2_000,
+  queueReadMs: 500,
+  pingMs: 1_000,
   lockMs: 30_000,
   stalledCheckMs: 30_000,
   fetchRetryMs: 1_000,

@@ -33,7 +33,8 @@ export const serve = async (
   options: Readonly<{ port: number; onError: (error: unknown) => void }>,
 ): Promise<HttpServer> => {
   const server = createServer(
-    { maxHeaderSize: 8_192, headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeout: 30_000 },
+    // Idle connections outlive those of the clients (the operator's last 30 s): who closes first may cut off a request.
+    { maxHeaderSize: 8_192, headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeout: 65_000 },
     (request, response) => {
       answer(routes, request)
         .catch((error: unknown) => {

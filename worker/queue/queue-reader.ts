@@ -5,7 +5,7 @@ import type { QueueSnapshot } from './read-queue.ts';
 type Options = Readonly<{
   read: (now: number) => Promise<QueueSnapshot>;
   connected: () => boolean;
-  timing: Pick<WorkerTiming, 'queueCacheMs' | 'queueStaleMs' | 'redisAnswerMs'>;
+  timing: Pick<WorkerTiming, 'queueCacheMs' | 'queueStaleMs' | 'queueReadMs'>;
   onFailure: (error: unknown) => void;
   now?: () => number;
 }>;
@@ -54,7 +54,7 @@ export class QueueReader {
     if (this.#lastReadFailed) return;
     const at = this.#now();
     try {
-      this.#last = { snapshot: await within(read(at), timing.redisAnswerMs), at };
+      this.#last = { snapshot: await within(read(at), timing.queueReadMs), at };
     } catch (error) {
       this.#lastReadFailed = true;
       onFailure(error);

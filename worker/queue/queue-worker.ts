@@ -3,6 +3,7 @@ import { Worker } from 'bullmq';
 import type { Job, Processor } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { WorkerConfig } from '../config.ts';
+import { within } from '../redis-link.ts';
 import type { WorkerTiming } from '../timing.ts';
 
 type Options = Readonly<{ config: WorkerConfig; timing: WorkerTiming; client: Redis; processor: Processor }>;
@@ -70,7 +71,10 @@ export class QueueWorker extends Worker {
   async finish(): Promise<void> {
     const closed = this.close();
     if (this.#blocking?.status === 'ready') await ended(this.#blocking);
-    if (this.#client.status === 'ready') await this.#client.zadd(this.toKey('marker'), 0, '0');
+    if (this.#client.status === 'ready') {
+      // A Redis that hangs must not keep a worker that has nothing to do; the marker is worth no more than a short wait.
+      await within(this.#client.zadd(this.toKey('marker'), 0, '0'), this.#timing.pingMs).catch(() => undefined);
+    }
     await closed;
   }
 
