@@ -94,7 +94,7 @@ export class Election {
 
   private lose(because: string): Loss {
     const { now, heartbeat, timings } = this.options;
-    this.trust(0);
+    this.trust(undefined);
     const hung = now() - heartbeat() > timings.heartbeatMaxMs;
     return {
       because: hung ? `the main loop has not moved for ${Math.round((now() - heartbeat()) / 1000)} s` : because,
@@ -190,7 +190,7 @@ export class Election {
 
   private async giveBack(): Promise<void> {
     const { api, timings, log } = this.options;
-    this.trust(0);
+    this.trust(undefined);
     const link = linkedSignal([], { ms: timings.renewMs, message: 'the lease was not given back in time' });
     try {
       const held = await api.read(link.signal);
@@ -209,9 +209,8 @@ export class Election {
     return { holderIdentity: this.options.identity, leaseDurationSeconds, ...spec };
   }
 
-  /** `sentAt` 0: not at all. */
-  private trust(sentAt: number): void {
-    this.until = sentAt === 0 ? 0 : sentAt + this.options.timings.durationMs * trustedPart;
+  private trust(sentAt: number | undefined): void {
+    this.until = sentAt === undefined ? 0 : sentAt + this.options.timings.durationMs * trustedPart;
     this.options.validUntil(this.until);
   }
 
