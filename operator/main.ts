@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { Reporter } from './act/report.ts';
 import { GROUP_VERSION, KIND, POOL_LABEL } from './api/names.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { serveHttp } from './http/server.ts';
@@ -98,12 +99,14 @@ function build(kube: Kube) {
   const pass = new PoolPass({
     gather: { now, client, ...cluster, redis, scraper, secrets, queues: new QueueDirectory() },
     client,
-    log,
-    metrics: createPoolMetrics(registry),
     now,
     enqueue,
-    record: ({ namespace, name, uid }, event) =>
-      recorder.record({ ...event, regarding: { apiVersion: GROUP_VERSION, kind: KIND, namespace, name, uid } }),
+    reporter: new Reporter({
+      log,
+      metrics: createPoolMetrics(registry),
+      record: ({ namespace, name, uid }, event) =>
+        recorder.record({ ...event, regarding: { apiVersion: GROUP_VERSION, kind: KIND, namespace, name, uid } }),
+    }),
   });
   const controller = createController({
     name: 'pool',

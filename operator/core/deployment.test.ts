@@ -36,7 +36,8 @@ describe('the Deployment of a pool', () => {
 
   it('sets every variable that the resource forbids the user to set, and no other', () => {
     const [worker] = (renderDeployment(pool, { replicas: 0 }).spec.template as Template).spec.containers;
-    const names = (worker?.['env'] as { name: string }[]).map(({ name }) => name);
+    const env = (worker?.['env'] ?? []) as { name: string }[];
+    const names = env.map(({ name }) => name);
     expect(names.toSorted()).toEqual([
       'JOB_CONCURRENCY',
       'JOB_QUEUE_NAME',

@@ -1,6 +1,7 @@
 import type { PoolStatus } from '../api/pool.ts';
 import type { Because } from './because.ts';
 import { renderConditions } from './conditions.ts';
+import type { PoolEvent } from './decision.ts';
 import type { Millis } from './known.ts';
 import { isoTime } from './time.ts';
 
@@ -11,8 +12,8 @@ import { isoTime } from './time.ts';
 export function statusOfInvalid(
   at: Readonly<{ generation: number; problems: readonly string[]; now: Millis }>,
 ): Readonly<{
-  because: Because;
   status: PoolStatus;
+  event: PoolEvent;
 }> {
   const message = `the spec cannot be used: ${at.problems.join('; ')}. Correct it; running workers are left as they are`;
   const because: Because = { reason: 'InvalidPool', message: message.slice(0, 1024) };
@@ -22,7 +23,7 @@ export function statusOfInvalid(
     queue: { observed: false, because: { reason: 'InvalidPool', message: 'not read, for the spec cannot be used' } },
   };
   return {
-    because,
+    event: { type: 'Warning', reason: because.reason, action: 'Reconcile', note: because.message },
     status: {
       observedGeneration: at.generation,
       decision: { ...because, at: isoTime(at.now) },

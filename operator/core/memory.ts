@@ -1,13 +1,13 @@
 import { parseDuration } from '../api/duration.ts';
-import type { Pool } from '../api/parse.ts';
+import type { PoolStatus } from '../api/pool.ts';
 import type { Millis } from './known.ts';
 import type { ReplicaView, ScaleMemory } from './state.ts';
 import { parseIsoTime } from './time.ts';
 
 /** What a new leader knows of a pool: nothing but what the status kept. */
-export function firstMemory(pool: Pool, now: Millis): ScaleMemory {
-  const meanMs = parseDuration(pool.status?.queue?.meanDuration ?? '');
-  const meanAt = parseIsoTime(pool.status?.queue?.observedAt);
+export function firstMemory(status: PoolStatus | undefined, now: Millis): ScaleMemory {
+  const meanMs = parseDuration(status?.queue?.meanDuration ?? '');
+  const meanAt = parseIsoTime(status?.queue?.observedAt);
   return {
     watchingSince: now,
     wanted: [],

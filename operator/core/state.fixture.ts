@@ -95,7 +95,7 @@ export function stateOf({ pool = samplePool(), replicas = 0, queue = {}, ...over
     redis: { ok: true },
     rivals: [],
     memory: {
-      ...firstMemory(pool, now - 3_600_000),
+      ...firstMemory(pool.status, now - 3_600_000),
       applied: { uid: 'deployment-uid', generation: 1, replicas, templateKey: key },
     },
     ...over,

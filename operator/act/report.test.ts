@@ -1,0 +1,42 @@
+import { Registry } from 'prom-client';
+import { describe, expect, it } from 'vitest';
+import { decide } from '../core/decide.ts';
+import { stateOf } from '../core/state.fixture.ts';
+import { silentLogger } from '../kube/log.ts';
+import { createPoolMetrics } from '../telemetry/metrics.ts';
+import { Reporter } from './report.ts';
+
+const reporterInto = (lines: object[], registry = new Registry()) =>
+  new Reporter({
+    log: { ...silentLogger, info: (fields) => void lines.push(fields) },
+    metrics: createPoolMetrics(registry),
+    record: () => undefined,
+  });
+
+describe('telling of decisions', () => {
+  it('logs the sentence that stands in the status, once for each reason and number', () => {
+    const lines: object[] = [];
+    const reporter = reporterInto(lines);
+    const state = stateOf({ replicas: 1, queue: { ready: 3 } });
+    const decision = decide(state);
+    reporter.decided(state.pool, decision);
+    reporter.decided(state.pool, decision);
+    expect(lines).toEqual([
+      { pool: 'agents/agent-jobs', reason: 'SizedToQueue', because: decision.status.decision?.message, wanted: 1 },
+    ]);
+  });
+
+  it('counts every decision by its reason, and forgets the series of a pool that is gone', async () => {
+    const registry = new Registry();
+    const reporter = reporterInto([], registry);
+    const state = stateOf({ queue: { ready: 3 } });
+    reporter.decided(state.pool, decide(state));
+    reporter.decided(state.pool, decide(state));
+    expect(await registry.metrics()).toContain('awp_decision_total{reason="SizedToQueue"} 2');
+    expect(await registry.metrics()).toContain(
+      'awp_pool_replicas{namespace="agents",pool="agent-jobs",kind="wanted"} 1',
+    );
+    reporter.forget(state.pool);
+    expect(await registry.metrics()).not.toContain('agent-jobs');
+  });
+});

@@ -1,0 +1,63 @@
+import type { Decision, PoolEvent } from '../core/decision.ts';
+import { messageOf, type Logger } from '../kube/log.ts';
+import { keyOf, type ObjectRef } from '../kube/resources.ts';
+import type { PoolMetrics } from '../telemetry/metrics.ts';
+
+export type PoolIdentity = ObjectRef & Readonly<{ uid: string }>;
+
+export type ReporterOptions = Readonly<{
+  log: Logger;
+  metrics: PoolMetrics;
+  /** Writes an event about the pool; never throws. */
+  record: (pool: PoolIdentity, event: PoolEvent) => void;
+}>;
+
+/** Tells people and monitors of decisions: the one `because` goes into the log line, the metric and the events. */
+export class Reporter {
+  readonly #options: ReporterOptions;
+  readonly #said = new Map<string, string>();
+
+  constructor(options: ReporterOptions) {
+    this.#options = options;
+  }
+
+  /** Counts every decision, and logs one whose reason or number is new, or that changes something. */
+  decided(pool: PoolIdentity, { because, wanted, status, actions }: Decision): void {
+    const { metrics, log } = this.#options;
+    metrics.decisions.inc({ reason: because.reason });
+    for (const kind of ['current', 'ready', 'wanted'] as const) {
+      metrics.replicas.set({ namespace: pool.namespace, pool: pool.name, kind }, status.replicas?.[kind] ?? 0);
+    }
+    const headline = `${because.reason} ${wanted}`;
+    const isNew = this.#said.get(keyOf(pool)) !== headline;
+    this.#said.set(keyOf(pool), headline);
+    if (!isNew && actions.length === 0) return;
+    const replicas = actions[0]?.manifest.spec.replicas;
+    const number = replicas === undefined ? {} : { replicas };
+    log.info({ pool: keyOf(pool), reason: because.reason, because: because.message, wanted, ...number }, 'decided');
+  }
+
+  events(pool: PoolIdentity, events: readonly PoolEvent[]): void {
+    for (const event of events) this.#options.record(pool, event);
+  }
+
+  /** What the API server, or the pool itself, does not allow; said once by the caller. */
+  refused(pool: PoolIdentity, because: string): void {
+    this.#options.log.warn({ pool: keyOf(pool), because: messageOf(because, 1000) }, 'the pool cannot be applied');
+  }
+
+  wrote(object: 'deployment' | 'status', outcome: string): void {
+    this.#options.metrics.writes.inc({ object, outcome });
+  }
+
+  /** The time of one pass; call what it returns at its end. */
+  time(): () => void {
+    return this.#options.metrics.passSeconds.startTimer();
+  }
+
+  /** The pool is gone, and its series with it. */
+  forget(pool: ObjectRef): void {
+    this.#said.delete(keyOf(pool));
+    this.#options.metrics.forget(pool);
+  }
+}
