@@ -5,6 +5,7 @@ import { arch, cacheDir } from '../paths.ts';
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 const SUITES = ['bookworm', 'sid'];
+const ACQUIRE = /^Acquire::(?:https?::|Check-|ForceIPv)/;
 const FRESH_MS = 24 * 3_600_000;
 
 const readIfThere = async (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
@@ -28,7 +29,16 @@ const mirror = async (): Promise<string> => {
   return found;
 };
 
-/** apt with lists, cache, sources and status of its own: nothing of the machine's own apt is read or changed. */
+/** How this machine's apt reaches its mirrors: proxies, checks of a mirror's age. The rest of its configuration is not ours to run. */
+const acquireSettings = async (): Promise<string> => {
+  const all = await run('apt-config', ['dump']);
+  return all
+    .split('\n')
+    .filter((line) => ACQUIRE.test(line))
+    .join('\n');
+};
+
+/** apt with lists, cache, sources and status of its own: nothing of the machine's own apt is changed. */
 const privateApt = async (): Promise<NodeJS.ProcessEnv> => {
   if (!onPath('apt-get') || !onPath('dpkg-deb')) throw new Error('apt-get and dpkg-deb are not on this machine');
   const home = join(cacheDir(), 'apt');
@@ -39,15 +49,18 @@ const privateApt = async (): Promise<NodeJS.ProcessEnv> => {
     join(home, 'sources.list'),
     SUITES.map((suite) => `deb [signed-by=${KEYRING}] ${uri} ${suite} main\n`).join(''),
   );
+  await writeFile(join(home, 'status'), '', { flag: 'a' }); // a file: with /dev/null apt would keep no cache
   const config = join(home, 'apt.conf');
   await writeFile(
     config,
-    `Dir::State "${home}"; Dir::State::Lists "${home}/lists"; Dir::State::status "/dev/null";
-Dir::Cache "${home}"; Dir::Cache::Archives "${home}/archives";
+    `Dir::Etc::Parts "/dev/null"; Dir::Etc::Main "/dev/null";
 Dir::Etc::SourceList "${home}/sources.list"; Dir::Etc::SourceParts "/dev/null";
 Dir::Etc::Preferences "/dev/null"; Dir::Etc::PreferencesParts "/dev/null";
+Dir::State "${home}"; Dir::State::Lists "${home}/lists"; Dir::State::Status "${home}/status";
+Dir::Cache "${home}"; Dir::Cache::Archives "${home}/archives";
 APT::Sandbox::User "root"; APT::Architecture "${arch.go}"; APT::Architectures {"${arch.go}";};
 Acquire::Languages "none"; Acquire::Retries "3";
+${await acquireSettings()}
 `,
   );
   return { ...process.env, APT_CONFIG: config, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' };
