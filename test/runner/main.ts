@@ -1,5 +1,8 @@
 // `npm test`: every suite, one after the other, and one count over all of them.
 import { describeStep, runCheck } from '../../scripts/check.ts';
+import { ToolUnavailable, acquire } from '../cluster/binaries/acquire.ts';
+import { redis } from '../cluster/binaries/catalog.ts';
+import { onStderr } from '../cluster/progress.ts';
 import { type Request, UsageError, parseArguments } from './arguments.ts';
 import { type ClusterSession, embeddedCluster } from './cluster-session.ts';
 import { collectDiagnostics } from './diagnostics.ts';
@@ -12,8 +15,19 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 
 type Run = Readonly<{ request: Request; cluster: ClusterSession; signal: AbortSignal }>;
 
+/** Fetched before the first test that needs it: in a test, a download would be taken for a hang. */
+async function prepareRedis(): Promise<void> {
+  try {
+    await acquire(redis, onStderr());
+  } catch (error) {
+    if (!(error instanceof ToolUnavailable)) throw error;
+    say(`${error.message}\nWithout it, the tests that need Redis ask a Docker engine.`);
+  }
+}
+
 async function runSuites({ request, cluster, signal }: Run): Promise<SuiteResult[]> {
   const results: SuiteResult[] = [];
+  if (request.suites.some(({ name }) => name !== 'check')) await prepareRedis();
   for (const suite of request.suites) {
     if (signal.aborted) break;
     say(`\n── ${suite.name} ──`);
