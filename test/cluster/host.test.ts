@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CannotRunHere, whyNot } from './host.ts';
 
-const able = { platform: 'linux', uid: 0, missing: [], cacheDir: '/root/.cache/agent-worker-pool' };
+const able = { platform: 'linux', uid: 0, missing: [], cacheDir: '/srv/cache/agent-worker-pool' };
 
 describe('a machine', () => {
   it('can run the cluster on Linux as root', () => {
