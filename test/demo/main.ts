@@ -83,7 +83,9 @@ async function main(argv: readonly string[]): Promise<number> {
   process.on('SIGINT', end);
   process.on('SIGTERM', end);
   try {
-    return await demo(parseDemoOptions(argv), ending.signal);
+    const options = parseDemoOptions(argv);
+    if (options.help) process.stdout.write(`${USAGE}\n`);
+    return options.help ? 0 : await demo(options, ending.signal);
   } catch (error) {
     if (ending.signal.aborted) return 130;
     if (error instanceof UsageError) process.stderr.write(`${error.message}\n\n${USAGE}\n`);

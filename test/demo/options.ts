@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 
 export type DemoOptions = Readonly<{
+  help: boolean;
   json: boolean;
   keep: boolean;
   jobs: number;
@@ -33,6 +34,7 @@ export function parseDemoOptions(argv: readonly string[]): DemoOptions {
     throw new UsageError(`--jobs must be a whole number from 1 to 100000, not ${values.jobs}`);
   const images = { operator: values['operator-image'], worker: values['worker-image'], redis: values['redis-image'] };
   return {
+    help: values.help,
     json: values.json,
     keep: values.keep,
     jobs,
@@ -48,6 +50,7 @@ function parse(argv: readonly string[]) {
     return parseArgs({
       args: [...argv],
       options: {
+        help: { type: 'boolean', short: 'h', default: false },
         json: { type: 'boolean', default: false },
         keep: { type: 'boolean', default: false },
         jobs: { type: 'string', default: '400' },
