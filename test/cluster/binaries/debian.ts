@@ -1,7 +1,9 @@
 import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onPath, run } from '../exec.ts';
+import { withLock } from '../lock.ts';
 import { arch, cacheDir } from '../paths.ts';
+import { silent } from '../progress.ts';
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 const SUITES = ['bookworm', 'sid'];
@@ -81,10 +83,13 @@ const updateLists = async (env: NodeJS.ProcessEnv): Promise<void> => {
 
 /** Downloads packages of one suite, checked by apt against Debian's signatures, and unpacks them below `root`. */
 export const unpackDebian = async (suite: string, packages: readonly string[], root: string): Promise<void> => {
-  const env = await privateApt();
-  await updateLists(env);
   const debs = join(root, '.debs');
   await mkdir(debs, { recursive: true });
-  await run('apt-get', ['download', '-q', ...packages.map((name) => `${name}/${suite}`)], { cwd: debs, env });
+  // apt's lists and cache are one for all tools, and apt refuses a second user instead of waiting
+  await withLock(join(cacheDir(), 'locks', 'apt'), silent, async () => {
+    const env = await privateApt();
+    await updateLists(env);
+    await run('apt-get', ['download', '-q', ...packages.map((name) => `${name}/${suite}`)], { cwd: debs, env });
+  });
   for (const deb of await readdir(debs)) await run('dpkg-deb', ['-x', join(debs, deb), root]);
 };
