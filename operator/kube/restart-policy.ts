@@ -12,6 +12,11 @@ export type RestartTimings = Readonly<{
 export type Restart = Readonly<{ reason: RestartReason; relist: boolean; delayMs: number }>;
 
 const silentFaultsBeforeList = 3;
+/**
+ * A server that answers, but says nothing or fails each time, may not know the version that it is asked to resume from.
+ * One that cannot be reached says nothing about it: an outage is no reason to read everything again.
+ */
+const suspectReasons: ReadonlySet<RestartReason> = new Set(['inactive', 'server', 'malformed', 'closed']);
 const shortestNormalWatchMs = 1_000;
 
 /** Decides, for one watch, how soon it is opened again after it ended and whether everything is read again first. */
@@ -40,7 +45,7 @@ export class RestartPolicy {
     }
     const delayMs = (fault.retryAfterMs ?? 0) + fullJitter(this.failures, this.timings.backoff, this.random);
     this.failures += 1;
-    this.silentFaults += 1;
+    if (suspectReasons.has(fault.reason)) this.silentFaults += 1;
     return { reason: fault.reason, relist: fault.relist || this.silentFaults >= silentFaultsBeforeList, delayMs };
   }
 }
