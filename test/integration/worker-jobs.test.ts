@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import type { JobsOptions } from 'bullmq';
 import { Redis } from 'ioredis';
@@ -174,6 +175,32 @@ it('does not know a queue that nobody but itself has used, until its first job',
   await queue.add('test-job', { durationMs: 0 }, { removeOnComplete: true });
   await eventually(async () => expect(await queue.count()).toBe(0));
   expect(await worker.series(ofQueue('bullmq_queue_known'))).toBe(1);
+});
+
+it('takes no job that comes while it stops idle, and another idle replica starts that job without delay', async () => {
+  const queue = newQueue();
+  const redis = new Redis(server.url);
+  const blocked = (count: number) =>
+    eventually(async () => expect(String(await redis.client('LIST')).match(/cmd=bzpopmin/g)).toHaveLength(count));
+  const delays: number[] = [];
+  for (let round = 0; round < 20; round += 1) {
+    // Of two that are blocked, Redis serves the one that has been for longer: the one that stops.
+    const stopping = await start({ pod: 'stopping' });
+    await blocked(1);
+    const other = await start({ pod: 'other' });
+    await blocked(2);
+    const stopped = stopping.stop();
+    if (round % 4 !== 0) await sleep(round % 4);
+    const { id = '' } = await queue.add('test-job', { durationMs: 0 });
+    expect(await stopped).toEqual({ ok: true });
+    await eventually(async () => expect((await queue.getJob(id))?.finishedOn).toBeDefined());
+    const job = await queue.getJob(id);
+    expect(job?.processedBy).toBe('other');
+    delays.push((job?.processedOn ?? Infinity) - (job?.timestamp ?? 0));
+    await other.stop();
+  }
+  redis.disconnect();
+  expect(Math.max(...delays)).toBeLessThan(2_000);
 });
 
 it('gives JSON of the same series, and the text to a Prometheus server', async () => {
