@@ -6,9 +6,7 @@ import type { BuildOptions, Metafile } from 'esbuild';
 export type BundleTarget = 'operator' | 'worker';
 
 export type Bundle = Readonly<{
-  /** Absolute path. The source map lies beside it as FILE.map. */
-  file: string;
-  /** All files that must lie side by side to run: `file` and the entries of its worker threads. */
+  /** Absolute paths of what must lie side by side to run, the program's own file first. Maps lie beside as FILE.map. */
   files: readonly string[];
   metafile: Metafile;
 }>;
@@ -44,21 +42,19 @@ const threads: Readonly<Record<BundleTarget, Readonly<Record<string, string>>>> 
   worker: {},
 };
 
-export type BundleOptions = Readonly<{ entry?: string; outdir?: string }>;
-
-/** Bundles TARGET/main.ts with all of its dependencies into dist/TARGET.mjs, which Node runs alone. Throws what esbuild says. */
-export const bundle = async (target: BundleTarget, options: BundleOptions = {}): Promise<Bundle> => {
-  const entry = options.entry ?? join(project, target, 'main.ts');
-  const outdir = options.outdir ?? join(project, 'dist');
-  const entryPoints = { [target]: entry, ...(options.entry === undefined ? threads[target] : {}) };
+/**
+ * Bundles TARGET/main.ts with all of its dependencies into TARGET.mjs in `outdir` (default dist/), and the entries of
+ * its threads likewise. Node runs these alone. Throws what esbuild says.
+ */
+export const bundle = async (target: BundleTarget, outdir = join(project, 'dist')): Promise<Bundle> => {
+  const entryPoints = { [target]: join(project, target, 'main.ts'), ...threads[target] };
   const { metafile } = await build({ ...settings, entryPoints, outdir });
-  const files = Object.keys(entryPoints).map((name) => join(outdir, `${name}.mjs`));
-  return { file: join(outdir, `${target}.mjs`), files, metafile };
+  return { files: Object.keys(entryPoints).map((name) => join(outdir, `${name}.mjs`)), metafile };
 };
 
 if (import.meta.main) {
   for (const target of ['operator', 'worker'] as const) {
-    const { file } = await bundle(target);
-    console.log(`${file}: ${(statSync(file).size / 1e6).toFixed(1)} MB`);
+    const { files } = await bundle(target);
+    for (const file of files) console.log(`${file}: ${(statSync(file).size / 1e6).toFixed(1)} MB`);
   }
 }

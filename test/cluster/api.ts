@@ -3,12 +3,12 @@ import { request } from 'node:https';
 import { join } from 'node:path';
 import { network } from './network.ts';
 
-export type Answer = Readonly<{ status: number; body: string }>;
+type Answer = Readonly<{ status: number; body: string }>;
 
 const TIMEOUT_MS = 2_000;
 
 /** Asks the API server as its administrator, through the forwarder. Rejects when it cannot be reached. */
-export const ask = (stateDir: string, port: number, path: string): Promise<Answer> => {
+const ask = (stateDir: string, port: number, path: string): Promise<Answer> => {
   const pki = (name: string) => readFileSync(join(stateDir, 'pki', name));
   return new Promise((resolve, reject) => {
     const sent = request(

@@ -1,4 +1,6 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
+import { accessSync, constants, statSync } from 'node:fs';
+import { delimiter, isAbsolute, join } from 'node:path';
 
 /** A command that could not be started or ended with another code than 0. The message ends with what it said last. */
 export class CommandError extends Error {
@@ -33,9 +35,19 @@ export const run = (command: string, args: readonly string[], options: RunOption
     child.stdin?.end(options.input ?? '');
   });
 
-/** The absolute path of a program on PATH, or undefined. */
-export const onPath = (program: string): string | undefined => {
-  const found = spawnSync('sh', ['-c', 'command -v -- "$1"', 'sh', program], { encoding: 'utf8' });
-  const path = found.stdout.trim();
-  return found.status === 0 && path.startsWith('/') ? path : undefined;
+const isProgram = (path: string): boolean => {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 };
+
+/** The absolute path of a program on PATH, or undefined. */
+export const onPath = (program: string): string | undefined =>
+  (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .filter((folder) => isAbsolute(folder))
+    .map((folder) => join(folder, program))
+    .find(isProgram);

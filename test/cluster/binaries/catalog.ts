@@ -44,7 +44,7 @@ const containerdUrl = github('containerd/containerd', 'v2.1.9', `containerd-2.1.
 const cniUrl = github('containernetworking/plugins', 'v1.9.1', `cni-plugins-linux-${arch.go}-v1.9.1.tgz`);
 const dnsUrl = github('coredns/coredns', 'v1.15.0', `coredns_1.15.0_linux_${arch.go}.tgz`);
 
-export const kubernetes: Tool = {
+const kubernetes: Tool = {
   name: 'kubernetes',
   version: KUBERNETES,
   programs: kubePrograms,

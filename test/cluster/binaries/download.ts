@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { basename, join } from 'node:path';
 import { run } from '../exec.ts';
@@ -68,9 +68,3 @@ export const download = async (what: Download, folder: string): Promise<void> =>
   if (what.kind === 'tar.gz') await run('tar', ['-xzf', target, '-C', folder]);
   else await chmod(target, 0o755);
 };
-
-/** The SHA-256 of a file's content, in hexadecimal digits. */
-export const sha256Of = async (path: string): Promise<string> =>
-  createHash('sha256')
-    .update(await readFile(path))
-    .digest('hex');

@@ -17,10 +17,10 @@ import { prune } from './prune.ts';
 const targets: readonly BundleTarget[] = ['operator', 'worker'];
 
 /** The image of the project's operator or worker as its source is now. Throws what the bundler says. */
-export const projectImage = async (target: BundleTarget, base: BaseLayers): Promise<Archive> => {
+const projectImage = async (target: BundleTarget, base: BaseLayers): Promise<Archive> => {
   const outdir = await mkdtemp(join(tmpdir(), 'awp-bundle-')); // not dist/, which two runs at once would share
   try {
-    const { files } = await bundle(target, { outdir });
+    const { files } = await bundle(target, outdir);
     return await appImage(images[target], { files, base });
   } finally {
     await rm(outdir, { recursive: true, force: true });
