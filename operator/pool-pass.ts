@@ -4,7 +4,7 @@ import { type StatusTarget, writeStatus } from './act/status.ts';
 import type { Pool } from './api/parse.ts';
 import type { PoolStatus } from './api/pool.ts';
 import { decide } from './core/decide.ts';
-import type { Action, Decision } from './core/decision.ts';
+import type { Decision } from './core/decision.ts';
 import { statusOfInvalid } from './core/invalid.ts';
 import type { Millis } from './core/known.ts';
 import { firstMemory } from './core/memory.ts';
@@ -83,42 +83,37 @@ export class PoolPass {
     entry.woken = false;
     const observation = await gather(this.#parts.gather, pool, { memory, woken, readDeployment });
     const decision = decide(observation.state);
-    entry.memory = decision.memory;
     reporter.decided(pool, decision);
-    const settled = await this.#act(decision.actions, { pool, entry, signal });
+    const learned = await this.#act(decision, pool, signal);
+    // A conflict teaches nothing: read and decide again. A Deployment that no watch shows is one without our label.
+    entry.readDeployment = learned === undefined || (readDeployment && decision.because.reason === 'NameTaken');
+    if (learned === undefined) return AGAIN_MS;
+    entry.memory = learned;
     armWaking(observation, decision, woken);
-    // A conflict with a Deployment that no watch shows is one without our label; it stays so until it is gone.
-    if (decision.because.reason !== 'NameTaken') entry.readDeployment = !settled;
     await this.#writeStatus({ type: poolType, ...object }, { entry, before: pool.status, next: decision.status });
     reporter.events(pool, decision.events);
-    return settled ? decision.recheckAfterMs : AGAIN_MS;
+    return decision.recheckAfterMs;
   }
 
-  /** True when every action was carried out, or refused for good; false when the world has moved on: decide again. */
-  async #act(
-    actions: readonly Action[],
-    { pool, entry, signal }: Pick<Pass, 'pool' | 'entry' | 'signal'>,
-  ): Promise<boolean> {
-    const { client, reporter, enqueue } = this.#parts;
-    for (const action of actions) {
+  /** What was learned once every action is carried out, or refused for good; undefined when the world has moved on. */
+  async #act(decision: Decision, pool: Pool, signal: AbortSignal): Promise<ScaleMemory | undefined> {
+    const { client, reporter, enqueue, now } = this.#parts;
+    let { memory } = decision;
+    for (const action of decision.actions) {
       const outcome = await applyDeployment(client, action, signal);
       reporter.wrote('deployment', outcome.kind);
-      const { refusal: _cleared, ...memory } = entry.memory;
-      switch (outcome.kind) {
-        case 'applied':
-          entry.memory = { ...memory, applied: outcome.applied };
-          break;
-        case 'refused':
-          entry.memory = { ...memory, refusal: { generation: pool.generation, because: outcome.because } };
-          reporter.refused(pool, outcome.because);
-          // The next pass says so in the status.
-          enqueue(keyOf(pool));
-          break;
-        case 'conflict':
-          return false;
+      if (outcome.kind === 'conflict') return undefined;
+      const { refusal: _cleared, ...rest } = memory;
+      if (outcome.kind === 'applied') {
+        memory = { ...rest, applied: outcome.applied };
+      } else {
+        memory = { ...rest, refusal: { generation: pool.generation, at: now(), because: outcome.because } };
+        reporter.refused(pool, outcome.because);
+        // The next pass says so in the status.
+        enqueue(keyOf(pool));
       }
     }
-    return true;
+    return memory;
   }
 
   async #writeStatus(

@@ -191,11 +191,16 @@ describe('what stands in the way', () => {
     const state = stateOf({ queue: { ready: 9 } });
     const refused = {
       ...state,
-      memory: { ...state.memory, refusal: { generation: 1, because: 'ports[1].name: Duplicate value: "http"' } },
+      memory: {
+        ...state.memory,
+        refusal: { generation: 1, at: NOON - 1000, because: 'ports[1].name: Duplicate value: "http"' },
+      },
     };
     expect(decide(refused).actions).toEqual([]);
     expect(condition(refused, 'Stalled')?.message).toContain('Duplicate value: "http"');
     expect(applied({ ...refused, pool: { ...refused.pool, generation: 2 } })).toBe(2);
+    // A quota may have changed meanwhile.
+    expect(applied({ ...refused, now: NOON + 360_000 })).toBe(2);
   });
 
   it('does nothing for a pool that is being deleted', () => {

@@ -16,6 +16,8 @@ import { chooseTarget, isRolledOut, type Target } from './target.ts';
 const POLL_BUSY_MS: Millis = 1000;
 /** Behind the events, in case one was lost: the slow poll is the truth. */
 const POLL_QUIET_MS: Millis = 30_000;
+/** What was readable a moment ago comes back by itself; the connection has its own pauses. */
+const POLL_UNKNOWN_MS: Millis = 2000;
 /** A Secret is read, not watched: the operator may `get` it and no more. */
 const POLL_TROUBLE_MS: Millis = 5000;
 
@@ -174,6 +176,8 @@ const NEEDS_A_PERSON: ReadonlySet<RedisTrouble> = new Set([
   'RedisAuthFailed',
 ]);
 
+const needsPerson = (redis: PoolState['redis']): boolean => !redis.ok && NEEDS_A_PERSON.has(redis.trouble);
+
 function stalledBy({ redis }: PoolState, deployment: DeploymentView | null): Verdict['stalled'] {
   if (!redis.ok && NEEDS_A_PERSON.has(redis.trouble)) return { reason: redis.trouble, message: redis.because };
   if (deployment?.stuckBecause === undefined) return undefined;
@@ -216,7 +220,7 @@ function recheckAfter(
   state: PoolState,
   { queue: { queue }, target }: Readonly<{ queue: QueueView; target: Target }>,
 ): Millis {
-  if (!queue.ok) return state.redis.ok ? POLL_BUSY_MS * 2 : POLL_TROUBLE_MS;
+  if (!queue.ok) return needsPerson(state.redis) ? POLL_TROUBLE_MS : POLL_UNKNOWN_MS;
   const { ready, paused, active, nextDelayedAt } = queue.value;
   const busy = active > 0 || (ready > 0 && !paused);
   const moments = [

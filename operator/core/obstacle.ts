@@ -1,4 +1,5 @@
 import type { Because } from './because.ts';
+import type { Millis } from './known.ts';
 import { firstLine } from './sentence.ts';
 import type { PoolState, Rival } from './state.ts';
 
@@ -55,8 +56,13 @@ function deploymentTerminating({ deployment }: PoolState): Obstacle | undefined 
   };
 }
 
-function refused({ pool, memory }: PoolState): Obstacle | undefined {
-  if (memory.refusal === undefined || memory.refusal.generation !== pool.generation) return undefined;
-  const message = `the API server refuses the Deployment: ${firstLine(memory.refusal.because, 600)}. Correct spec.workers.template; running workers are left as they are`;
+/** A quota or a policy can change without the pool: what was refused is tried again, seldom. */
+const REFUSAL_LASTS_MS: Millis = 6 * 60_000;
+
+function refused({ pool, memory, now }: PoolState): Obstacle | undefined {
+  const { refusal } = memory;
+  if (refusal === undefined || refusal.generation !== pool.generation || now >= refusal.at + REFUSAL_LASTS_MS)
+    return undefined;
+  const message = `the API server refuses the Deployment: ${firstLine(refusal.because, 600)}. Correct spec.workers.template; running workers are left as they are`;
   return { because: { reason: 'TemplateRefused', message }, stalled: true };
 }

@@ -78,8 +78,8 @@ export type RedisAccess = Readonly<{ ok: true }> | Readonly<{ ok: false; trouble
 /** Another pool that works on the same queue of the same Redis. */
 export type Rival = Readonly<{ namespace: string; name: string; uid: string; createdAt: Millis }>;
 
-/** A refusal that the API server will repeat until the pool or its Deployment changes. */
-export type Refusal = Readonly<{ generation: number; because: string }>;
+/** A refusal that the API server will repeat until the pool changes, or what it was measured against (a quota, a policy). */
+export type Refusal = Readonly<{ generation: number; at: Millis; because: string }>;
 
 /** The outcome of the last apply: until the watch shows this generation, the cached Deployment is older than it. */
 export type Applied = Readonly<{ uid: string; generation: number; replicas: number; templateKey: string }>;
