@@ -1,85 +1,44 @@
 // The reflector against the real API server, through proxies that spoil what passes. After each fault: the store equals
 // a fresh list, within the limit that the test states.
-import { Registry } from 'prom-client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createKubeClient, type KubeClient } from '../../operator/kube/client.ts';
-import { credentialsFromKubeConfig, type Credentials } from '../../operator/kube/credentials.ts';
-import { silentLogger } from '../../operator/kube/log.ts';
-import { createKubeMetrics } from '../../operator/kube/metrics.ts';
-import { createReflector, type Reflector } from '../../operator/kube/reflector.ts';
-import type { ResourceType } from '../../operator/kube/resources.ts';
-import { createTransport, type KubeTransport, type TransportLimits } from '../../operator/kube/transport.ts';
+import type { TransportLimits } from '../../operator/kube/transport.ts';
 import { killComponent, startComponent } from '../cluster/components.ts';
 import { findCluster } from '../cluster/state.ts';
 import { until } from '../cluster/until.ts';
 import { type AnswerProxy, startAnswerProxy } from '../fixtures/answer-proxy.ts';
+import { ConfigMaps, type Reflected, reflectConfigMaps } from '../fixtures/config-maps.ts';
 import { type FaultProxy, startFaultProxy } from '../fixtures/fault-proxy.ts';
 
-const configMaps: ResourceType = {
-  group: '',
-  version: 'v1',
-  plural: 'configmaps',
-  kind: 'ConfigMap',
-  namespaced: true,
-};
-const namespace = 'default';
-const labelSelector = 'test=reflector';
-
-type ConfigMap = {
-  metadata: { namespace: string; name: string; uid: string; resourceVersion: string };
-  data?: Record<string, string>;
-};
-type View = ConfigMap['metadata'] & { value: string };
-const project = (raw: unknown): View => {
-  const { metadata, data } = raw as ConfigMap;
-  const { namespace, name, uid, resourceVersion } = metadata;
-  return { namespace, name, uid, resourceVersion, value: data?.['value'] ?? '' };
-};
-
-let direct: KubeTransport;
-let client: KubeClient;
-let credentials: Credentials;
+let configMaps: ConfigMaps;
 let proxy: FaultProxy;
 let answers: AnswerProxy;
-let transport: KubeTransport;
-let reflector: Reflector<View>;
-let registry: Registry;
-let stop: AbortController;
-let names = 0;
+let reflected: Reflected;
 
 beforeAll(async () => {
-  const source = credentialsFromKubeConfig({ kubeconfig: process.env['AWP_KUBECONFIG'] ?? '' });
-  credentials = await source.get();
-  direct = createTransport({ credentials: source, limits: { rate: { perSecond: 1_000, burst: 1_000 } } });
-  client = createKubeClient({ transport: direct });
+  configMaps = await ConfigMaps.connect('reflector');
 });
-afterAll(async () => {
-  await direct.close();
-});
+afterAll(() => configMaps.close());
 beforeEach(async () => {
-  const server = new URL(credentials.server);
-  proxy = await startFaultProxy({ host: server.hostname, port: Number(server.port) });
-  answers = await startAnswerProxy(credentials);
-  registry = new Registry();
-  stop = new AbortController();
+  proxy = await startFaultProxy(configMaps.server());
+  answers = await startAnswerProxy(configMaps.credentials);
 });
 afterEach(async () => {
-  await reflector.stop();
-  await transport.close();
+  await reflected.stop();
   await proxy.stop();
   await answers.stop();
-  for (const { metadata } of await listed()) await client.deleteWithPreconditions(configMaps, metadata, metadata);
+  await configMaps.clear();
 });
 
-const listed = async () => (await client.list<ConfigMap>(configMaps, { namespace, labelSelector })).items;
-const create = (value: string) => {
-  names += 1;
-  const metadata = { namespace, name: `reflected-${process.pid}-${names}`, labels: { test: 'reflector' } };
-  return client.create<ConfigMap>(configMaps, { metadata, data: { value } } as never);
-};
-const update = (item: ConfigMap, value: string) =>
-  client.mergePatch<ConfigMap>(configMaps, { metadata: item.metadata, data: { value } } as never);
-const remove = ({ metadata }: ConfigMap) => client.deleteWithPreconditions(configMaps, metadata, metadata);
+const create = (value: string) => configMaps.create(value);
+const update = (...change: Parameters<ConfigMaps['update']>) => configMaps.update(...change);
+const remove = (...doomed: Parameters<ConfigMaps['remove']>) => configMaps.remove(...doomed);
+const restarts = (reason: string) => reflected.restarts(reason);
+const equalsFreshList = (limitMs: number) => reflected.equalsFreshList(limitMs);
+
+async function reflect(by: 'tcp' | 'http', limits: Partial<TransportLimits> = {}): Promise<void> {
+  const credentials = by === 'tcp' ? configMaps.through(proxy.port) : answers.credentials;
+  reflected = await reflectConfigMaps(configMaps, { credentials, limits });
+}
 
 /** Creates, changes and deletes: what every fault must not hide. */
 async function commotion(): Promise<void> {
@@ -87,39 +46,6 @@ async function commotion(): Promise<void> {
   await update(a, 'a2');
   await remove(b);
   await update(c, 'c2');
-}
-
-type By = 'tcp' | 'http';
-async function reflect(by: By, limits: Partial<TransportLimits> = {}, streams = true): Promise<void> {
-  const through = { ...credentials, server: `https://127.0.0.1:${proxy.port}` };
-  const source = { get: () => Promise.resolve(through), renew: () => Promise.resolve(through) };
-  transport = createTransport({ credentials: by === 'tcp' ? source : answers.credentials, limits });
-  const backoff = { baseMs: 50, maxMs: 500 };
-  const metrics = createKubeMetrics(registry);
-  if (!streams) answers.answer = ({ url }) => (url.includes('sendInitialEvents') ? { status: 422 } : undefined);
-  const options = { transport, type: configMaps, labelSelector, project, metrics, log: silentLogger };
-  reflector = createReflector<View>({ ...options, timings: { backoff, auditConfirmMs: 300 } });
-  await reflector.start(stop.signal);
-}
-
-const versions = (items: readonly { name: string; uid: string; resourceVersion: string }[]) =>
-  JSON.stringify(items.map(({ name, uid, resourceVersion }) => `${name} ${uid} ${resourceVersion}`).sort());
-
-/** Waits until the store equals a fresh list; that limit is the promise under test. */
-const equalsFreshList = (limitMs: number) =>
-  until(async () => versions(reflector.store.list()) === versions((await listed()).map(({ metadata }) => metadata)), {
-    what: 'the store equals a fresh list',
-    limitMs,
-    everyMs: 20,
-  });
-
-async function restarts(reason: string): Promise<number> {
-  const metric = await registry.getSingleMetric('reflector_watch_restarts_total')?.get();
-  return metric?.values.find(({ labels }) => labels['reason'] === reason)?.value ?? -1;
-}
-async function lists(): Promise<number> {
-  const metric = await registry.getSingleMetric('reflector_lists_total')?.get();
-  return metric?.values[0]?.value ?? -1;
 }
 
 describe('a reflector of the real API server', () => {
@@ -134,7 +60,8 @@ describe('a reflector of the real API server', () => {
 
   it('reads pages of a server that has no streamed lists', async () => {
     for (let i = 0; i < 7; i += 1) await create('before');
-    await reflect('http', {}, false);
+    answers.answer = ({ url }) => (url.includes('sendInitialEvents') ? { status: 422 } : undefined);
+    await reflect('http');
     await commotion();
     await equalsFreshList(1_000);
   });
@@ -180,19 +107,19 @@ describe('a reflector of the real API server', () => {
     answers.answer = () => ({ status, ...(status === 429 ? { retryAfter: 1 } : {}) });
     answers.line = () => 'no JSON';
     await create('ends the watch by a broken line');
-    await until(() => reflector.trouble(), { what: 'the trouble', limitMs: 5_000 });
+    await until(() => reflected.reflector.trouble(), { what: 'the trouble', limitMs: 5_000 });
     await commotion();
     answers.answer = () => undefined;
     answers.line = (line) => line;
     await equalsFreshList(4_000);
-    expect(reflector.trouble()).toBeUndefined();
+    expect(reflected.reflector.trouble()).toBeUndefined();
   });
 
   it('reads everything again after a bookmark that goes backwards, within 2 s', async () => {
     await reflect('http');
     await commotion();
     await equalsFreshList(1_000);
-    const before = await lists();
+    const before = await reflected.lists();
     const back = {
       type: 'BOOKMARK',
       object: { kind: 'ConfigMap', apiVersion: 'v1', metadata: { resourceVersion: '3' } },
@@ -203,7 +130,7 @@ describe('a reflector of the real API server', () => {
     answers.line = (line) => line;
     await commotion();
     await equalsFreshList(2_000);
-    expect(await lists()).toBeGreaterThan(before);
+    expect(await reflected.lists()).toBeGreaterThan(before);
   });
 
   it('finds out what a watch that lost an event has missed, and repairs it', async () => {
@@ -220,10 +147,10 @@ describe('a reflector of the real API server', () => {
     await update(item, 'lost');
     await create('lost too');
     await create('seen');
-    await until(() => reflector.store.size() === 2, { what: 'what was not lost', limitMs: 1_000 });
-    expect(await reflector.audit()).toBe(2);
+    await until(() => reflected.reflector.store.size() === 2, { what: 'what was not lost', limitMs: 1_000 });
+    expect(await reflected.reflector.audit()).toBe(2);
     await equalsFreshList(2_000);
-    expect(await reflector.audit()).toBe(0);
+    expect(await reflected.reflector.audit()).toBe(0);
   });
 
   it('tells a recreated object from a changed one by its UID', async () => {
@@ -233,28 +160,17 @@ describe('a reflector of the real API server', () => {
     proxy.refuse();
     await remove(item);
     const { name, namespace } = item.metadata;
-    const metadata = { namespace, name, labels: { test: 'reflector' } };
-    const again = await client.create<ConfigMap>(configMaps, { metadata, data: { value: 'second' } } as never);
+    const again = await configMaps.create('second', name);
     proxy.heal();
     await equalsFreshList(3_000);
-    expect(reflector.store.get(`${namespace}/${name}`)?.uid).toBe(again.metadata.uid);
+    expect(reflected.reflector.store.get(`${namespace}/${name}`)?.uid).toBe(again.metadata.uid);
   });
 });
 
 const cluster = findCluster(process.env['AWP_CLUSTER'] || 'none');
 describe.runIf(cluster)('a reflector of an API server that is restarted', () => {
   const serverAnswers = () =>
-    until(
-      () =>
-        direct.text({ method: 'GET', path: '/readyz' }).then(
-          (text) => text === 'ok',
-          () => false,
-        ),
-      {
-        what: 'the API server is back',
-        limitMs: 60_000,
-      },
-    );
+    until(() => configMaps.serverIsReady(), { what: 'the API server is back', limitMs: 60_000 });
   async function restart(): Promise<void> {
     if (!cluster) throw new Error('no embedded cluster');
     await killComponent(cluster, 'apiserver');
