@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { CommandError, onPath, run } from '../exec.ts';
 import { withLock } from '../lock.ts';
 import { arch, cacheDir } from '../paths.ts';
@@ -54,7 +54,8 @@ const gather = async (tool: Tool, home: string, final: string): Promise<void> =>
   const files = await walk(join(home, 'files'));
   await mkdir(join(home, 'bin'), { recursive: true });
   for (const program of tool.programs) {
-    const file = files.find((path) => path.endsWith(`/${program}`));
+    const names = [program, `${program}.${arch.go}`]; // runc's releases are called so
+    const file = files.find((path) => names.includes(basename(path)));
     if (!file) throw new Error(`the archive has no ${program}`);
     await symlink(file.replace(home, final), join(home, 'bin', program));
   }

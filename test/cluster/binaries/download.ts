@@ -63,7 +63,7 @@ export const download = async (what: Download, folder: string): Promise<void> =>
     .update(bytes)
     .digest('hex');
   if (digest !== wanted) throw new ChecksumError(`${what.url} has the checksum ${digest}, and ${wanted} was published`);
-  const target = join(folder, file.replace(/^runc\..*/, 'runc'));
+  const target = join(folder, file);
   await writeFile(target, bytes);
   if (what.kind === 'tar.gz') await run('tar', ['-xzf', target, '-C', folder]);
   else await chmod(target, 0o755);
