@@ -12,14 +12,14 @@ import type { Pool } from '../api/parse.ts';
 import type { Fields, Manifest } from './manifest.ts';
 
 /** The port of the worker's endpoints, and the name that a scrape looks for. */
-export const WORKER_PORT = 3001;
-export const WORKER_PORT_NAME = 'http';
+const WORKER_PORT = 3001;
+const WORKER_PORT_NAME = 'http';
 
 /** A running job gets this long to end after SIGTERM, and BullMQ's worker another moment to close. */
 const GRACE_SECONDS = 15 * 60 + 15;
 
 /** The rendering that a new or changed pool gets. An operator upgrade that renders otherwise adds a version. */
-export const RENDERING = '1';
+const RENDERING = '1';
 
 /**
  * The whole Deployment of a pool, for one server-side apply. `replicas` is always in it: left out, Kubernetes would

@@ -8,7 +8,7 @@ type Mean = NonNullable<ScaleMemory['meanDuration']>;
 const HALF_WEIGHT_JOBS = 20;
 
 /** A mean that nothing newer confirms is used for this long; jobs change, and after a week the target is the better guess. */
-export const MEAN_LASTS_MS: Millis = 7 * 24 * 3600 * 1000;
+const MEAN_LASTS_MS: Millis = 7 * 24 * 3600 * 1000;
 
 /**
  * The mean duration of the jobs that ended since the last look, from differences of each replica's

@@ -24,7 +24,7 @@ export type TargetInput = Readonly<{
 }>;
 
 /** Never shorter than the wait target: a pool that sheds replicas faster than jobs wait would only start them again. */
-export const windowOf = ({ pool }: PoolState): Millis =>
+const windowOf = ({ pool }: PoolState): Millis =>
   Math.max(pool.spec.scaling.scaleDownWindowMs, pool.spec.scaling.targetWaitMs);
 
 /** Up at once and in one step; down only when every guard agrees; not at all on what is unknown. */

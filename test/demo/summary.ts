@@ -1,7 +1,7 @@
 import type { Played } from './play.ts';
 
 /** The figures of the demo, in milliseconds since the burst was added. */
-export const figures = ({ milestones, outcome, addedAt }: Played) => ({
+const figures = ({ milestones, outcome, addedAt }: Played) => ({
   firstReplicaMs: milestones.firstReplicaMs ?? null,
   allReplicasMs: milestones.allReplicasMs ?? null,
   firstJobStartedMs: since(outcome.firstStartedAt, addedAt),
