@@ -9,7 +9,7 @@ export const OUTCOMES = ['completed', 'retried', 'failed_final'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
 /** Value of the label `name` for jobs without a handler: any number of such names may come, and none is worth a series. */
-export const UNKNOWN_JOB_NAME = 'unknown';
+const UNKNOWN_JOB_NAME = 'unknown';
 
 /** Seconds. Jobs are calls of language models and the like: from an instant answer to ten minutes. */
 const JOB_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600];

@@ -85,7 +85,8 @@ it('runs 25 jobs at the same time, and no more', async () => {
 it('counts each attempt by how it ended, and tries again only what can succeed', async () => {
   const queue = newQueue();
   const worker = await start();
-  const add = (job: string, data: unknown, options: JobsOptions = {}) => queue.add(job, data, { attempts: 3, ...options });
+  const add = (job: string, data: unknown, options: JobsOptions = {}) =>
+    queue.add(job, data, { attempts: 3, ...options });
   await add('test-job', { durationMs: 1 });
   await add('test-job', { durationMs: 1, fail: true });
   await add('test-job', { durationMs: 'soon' });

@@ -56,7 +56,9 @@ it('loses no job and runs none twice when Redis is restarted under load', async 
   };
   // A fetch whose answer was lost with the connection leaves a job whose lock must run out first.
   const timing = { lockMs: 6_000, stalledCheckMs: 1_000 };
-  const replicas = await Promise.all(['a', 'b'].map((pod) => worker(server.url, { handlers, timing, pod, concurrency: 10 })));
+  const replicas = await Promise.all(
+    ['a', 'b'].map((pod) => worker(server.url, { handlers, timing, pod, concurrency: 10 })),
+  );
   await queue.addBulk(Array.from({ length: 600 }, (_, n) => ({ name: 'work', data: { n } })));
   await eventually(() => expect(runs.size).toBeGreaterThan(100));
   await server.kill();
@@ -174,14 +176,24 @@ it('says that its password is wrong without saying the password, and works once 
   expect(JSON.stringify(replica.lines)).not.toContain('the-wrong-one');
 });
 
+it('ends with the reason when Redis forbids what BullMQ cannot do without', async () => {
+  const server = await redisServer();
+  const admin = new Redis(server.url);
+  await admin.acl('SETUSER', 'limited', 'on', '>secret', '~*', '+@all', '-info');
+  admin.disconnect();
+  const replica = await worker(server.url.replace('//', '//limited:secret@'));
+  expect(await replica.ended).toEqual({ ok: false, because: expect.stringContaining('NOPERM') });
+  expect(said(replica, 'stopping: cannot go on')).toHaveLength(1);
+});
+
 it('neither spins nor floods its log when Redis refuses to hand out jobs, and goes on when it does again', async () => {
   const server = await redisServer();
   const queue = queueAt(server.url);
-  const replica = await worker(server.url, { timing: { fetchRetryMs: 100 } });
-  await untilReady(replica);
   const admin = new Redis(server.url);
   cleanups.push(async () => admin.disconnect());
   await admin.config('SET', 'maxmemory', '1mb'); // less than it needs: every write is refused
+  const replica = await worker(server.url, { timing: { fetchRetryMs: 100 } });
+  await untilReady(replica);
   await eventually(() => expect(replica.lines.some((line) => String(line['error']).startsWith('OOM'))).toBe(true));
   const calls = async () => Number(/total_commands_processed:(\d+)/.exec(await admin.info('stats'))?.[1]);
   const [before] = [await calls(), await sleep(1_000)];
