@@ -79,7 +79,7 @@ export function credentialsFromKubeConfig(choice: KubeConfigChoice = {}): Creden
 }
 
 /** client-node's view of the chosen kubeconfig or service account. */
-export function loadKubeConfig(choice: KubeConfigChoice): KubeConfig {
+function loadKubeConfig(choice: KubeConfigChoice): KubeConfig {
   const config = new KubeConfig();
   if (choice.kubeconfig === undefined) config.loadFromDefault();
   else config.loadFromFile(choice.kubeconfig);

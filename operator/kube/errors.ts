@@ -113,10 +113,6 @@ export const isConflict = (error: unknown): boolean => hasStatus(error, 409);
 /** True when a version is too old to list or watch from (HTTP 410, or an `ERROR` event with code 410). */
 export const isGone = (error: unknown): boolean => hasStatus(error, 410);
 
-/** True when the API server does not know the resource: its definition is not installed (yet). */
-export const isUnknownResource = (error: unknown): boolean =>
-  error instanceof KubeError && error.status === 404 && error.body?.details === undefined;
-
 const terminalStatuses: ReadonlySet<number> = new Set([400, 403, 405, 413, 415, 422]);
 
 /**

@@ -52,7 +52,7 @@ export type TransportLimits = ConnectionLimits &
     rate: RateLimit;
   }>;
 
-export const defaultTransportLimits: TransportLimits = {
+const defaultTransportLimits: TransportLimits = {
   connectMs: 5_000,
   headersMs: 10_000,
   bodyMs: 15_000,
