@@ -31,10 +31,10 @@ const withDownload = (base: string): Tool => ({
 const sha256 = (bytes: Buffer): Buffer => Buffer.from(createHash('sha256').update(bytes).digest('hex'));
 
 /** An archive as projects publish it: one program in a folder, one beside it under the architecture's name. */
-const archiveOf = async (work: string): Promise<Buffer> => {
+const archiveOf = async (work: string, command = 'echo hello'): Promise<Buffer> => {
   const root = join(work, 'archive');
   await mkdir(join(root, 'greeter-2.1', 'bin'), { recursive: true });
-  await writeFile(join(root, 'greeter-2.1', 'bin', 'greeter'), '#!/bin/sh\necho hello\n', { mode: 0o755 });
+  await writeFile(join(root, 'greeter-2.1', 'bin', 'greeter'), `#!/bin/sh\n${command}\n`, { mode: 0o755 });
   await writeFile(join(root, `greeter-helper.${arch.go}`), '#!/bin/sh\n', { mode: 0o755 });
   await run('tar', ['-C', root, '-czf', join(work, 'greeter.tgz'), '.']);
   return readFile(join(work, 'greeter.tgz'));
@@ -116,6 +116,14 @@ describe('a tool', () => {
     const served = await serve({ '/greeter.tgz': archive, '/greeter.tgz.sha256': sha256(Buffer.from('other')) });
     await expect(acquire(withDownload(served.base), silent)).rejects.toThrow(/not downloaded \(.* has the checksum/);
     await served.close();
+  });
+
+  it('is not kept when it does not run on this machine', async () => {
+    const archive = await archiveOf(folder, 'exit 127');
+    const served = await serve({ '/greeter.tgz': archive, '/greeter.tgz.sha256': sha256(archive) });
+    await expect(acquire(withDownload(served.base), silent)).rejects.toThrow(/greeter --version failed/);
+    await served.close();
+    await expect(acquire(withDownload(served.base), silent)).rejects.toThrow(ToolUnavailable);
   });
 
   it('is fetched once when two ask for it at the same time', async () => {

@@ -111,6 +111,18 @@ const makeTool = async (tool: Tool, home: string, progress: Progress): Promise<v
   }
 };
 
+/** A program made for a newer system (Debian's sid moves) is found out here, and not by a cluster that hangs. */
+const assertRuns = async (tool: Tool, final: string): Promise<void> => {
+  const [first] = tool.programs;
+  if (!tool.path || !first) return;
+  try {
+    await run(join(final, 'bin', first), tool.path.ask, { timeoutMs: 30_000 });
+  } catch (error) {
+    await rm(final, { recursive: true, force: true });
+    throw error;
+  }
+};
+
 /** Fills the cache. Everything happens in a folder of its own, whose last step is to be renamed: half a tool is none. */
 const intoCache = async (tool: Tool, progress: Progress): Promise<void> => {
   const final = homeOf(tool);
@@ -124,6 +136,7 @@ const intoCache = async (tool: Tool, progress: Progress): Promise<void> => {
     else await gather(tool, home, final);
     await rm(join(home, 'files', '.debs'), { recursive: true, force: true });
     await rename(home, final);
+    await assertRuns(tool, final);
   } catch (cause) {
     throw new ToolUnavailable(
       `${tool.programs.join(', ')} (${tool.name} ${tool.version}): not on PATH in that version, not in the cache, ` +
