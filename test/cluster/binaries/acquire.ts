@@ -21,22 +21,22 @@ export type Programs = ReadonlyMap<string, string>;
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+const answerOf = (path: string, args: readonly string[]): Promise<string> =>
+  run(path, args, { timeoutMs: 5_000 }).catch((error: unknown) => {
+    if (error instanceof CommandError) return '';
+    throw error;
+  });
+
 const fromPath = async (tool: Tool): Promise<Programs | undefined> => {
   if (!tool.path) return undefined;
-  const found = new Map<string, string>();
-  for (const program of tool.programs) {
+  const { ask, accept } = tool.path;
+  const found = tool.programs.flatMap((program) => {
     const path = onPath(program);
-    if (!path) return undefined;
-    found.set(program, path);
-  }
-  const [first] = tool.programs;
-  const answer = await run(found.get(first ?? '') ?? '', tool.path.ask, { timeoutMs: 5_000 }).catch(
-    (error: unknown) => {
-      if (error instanceof CommandError) return '';
-      throw error;
-    },
-  );
-  return tool.path.accept.test(answer) ? found : undefined;
+    return path ? [[program, path] as const] : [];
+  });
+  if (found.length < tool.programs.length) return undefined;
+  const answers = await Promise.all(found.map(([program, path]) => answerOf(path, ask(program))));
+  return answers.every((answer) => accept.test(answer)) ? new Map(found) : undefined;
 };
 
 const homeOf = (tool: Tool): string => join(cacheDir(), 'tools', `${tool.name}-${tool.version}-${arch.go}`);
@@ -116,7 +116,7 @@ const assertRuns = async (tool: Tool, final: string): Promise<void> => {
   const [first] = tool.programs;
   if (!tool.path || !first) return;
   try {
-    await run(join(final, 'bin', first), tool.path.ask, { timeoutMs: 30_000 });
+    await run(join(final, 'bin', first), tool.path.ask(first), { timeoutMs: 30_000 });
   } catch (error) {
     await rm(final, { recursive: true, force: true });
     throw error;

@@ -9,14 +9,14 @@ export type Make =
   | Readonly<{ by: 'debian'; suite: string; packages: readonly string[]; folders: readonly string[] }>;
 
 /**
- * Programs that come together. `version` is part of the cache's key. Those found on PATH are taken only if the first
- * one's answer to `ask` matches `accept`.
+ * Programs that come together. `version` is part of the cache's key. Those found on PATH are taken only if all of them
+ * are there and every one's answer to `ask` matches `accept`.
  */
 export type Tool = Readonly<{
   name: string;
   version: string;
   programs: readonly string[];
-  path?: Readonly<{ ask: readonly string[]; accept: RegExp }>;
+  path?: Readonly<{ ask: (program: string) => readonly string[]; accept: RegExp }>;
   downloads: readonly Download[];
   make: Make;
 }>;
@@ -48,7 +48,10 @@ const kubernetes: Tool = {
   name: 'kubernetes',
   version: KUBERNETES,
   programs: kubePrograms,
-  path: { ask: ['--version'], accept: new RegExp(`v${KUBERNETES.replaceAll('.', '\\.')}\\b`) },
+  path: {
+    ask: (program) => (program === 'kubectl' ? ['version', '--client'] : ['--version']),
+    accept: new RegExp(`v${KUBERNETES.replaceAll('.', '\\.')}\\b`),
+  },
   downloads: kubePrograms.map((program) => {
     const url = `https://dl.k8s.io/v${KUBERNETES}/bin/linux/${arch.go}/${program}`;
     return { url, checksumUrl: `${url}.sha256`, kind: 'program' as const };
@@ -71,7 +74,7 @@ const etcd: Tool = {
   name: 'etcd',
   version: '3.5',
   programs: ['etcd'],
-  path: { ask: ['--version'], accept: /etcd Version: 3\.[56]\./ },
+  path: { ask: () => ['--version'], accept: /etcd Version: 3\.[56]\./ },
   downloads: [archive(github('etcd-io/etcd', 'v3.5.30', etcdFile), github('etcd-io/etcd', 'v3.5.30', 'SHA256SUMS'))],
   // bookworm's 3.4 has no WatchList
   make: { by: 'debian', suite: 'sid', packages: ['etcd-server'], folders: ['usr/bin'] },
@@ -81,7 +84,7 @@ const containerd: Tool = {
   name: 'containerd',
   version: '2.1',
   programs: ['containerd', 'containerd-shim-runc-v2', 'ctr'],
-  path: { ask: ['--version'], accept: /\bv?2\.[1-9]\d*\.\d+/ },
+  path: { ask: (program) => [program.includes('shim') ? '-v' : '--version'], accept: /\bv?2\.[1-9]\d*\.\d+/ },
   downloads: [archive(containerdUrl, `${containerdUrl}.sha256sum`)],
   make: { by: 'debian', suite: 'sid', packages: ['containerd'], folders: ['usr/bin'] },
 };
@@ -90,7 +93,7 @@ const runc: Tool = {
   name: 'runc',
   version: '1',
   programs: ['runc'],
-  path: { ask: ['--version'], accept: /runc version 1\.[1-9]/ },
+  path: { ask: () => ['--version'], accept: /runc version 1\.[1-9]/ },
   downloads: [
     {
       url: github('opencontainers/runc', 'v1.3.6', `runc.${arch.go}`),
@@ -114,7 +117,7 @@ export const nftables: Tool = {
   name: 'nftables',
   version: '1',
   programs: ['nft'],
-  path: { ask: ['--version'], accept: /nftables v1\.(?:0\.[1-9]|[1-9])/ },
+  path: { ask: () => ['--version'], accept: /nftables v1\.(?:0\.[1-9]|[1-9])/ },
   downloads: [],
   make: {
     by: 'debian',
@@ -148,7 +151,7 @@ const coredns: Tool = {
   name: 'coredns',
   version: '1.15.0',
   programs: ['coredns'],
-  path: { ask: ['-version'], accept: /CoreDNS-1\.1[4-9]\./ },
+  path: { ask: () => ['-version'], accept: /CoreDNS-1\.1[4-9]\./ },
   downloads: [archive(dnsUrl, `${dnsUrl}.sha256`)],
   make: { by: 'go', module: 'coredns', packages: ['.'], ldflags: '-s -w', takes: 'about a minute' },
 };
@@ -165,7 +168,7 @@ export const redis: Tool = {
   name: 'redis',
   version: '7',
   programs: ['redis-server'],
-  path: { ask: ['--version'], accept: /v=(?:[7-9]|\d\d)\./ },
+  path: { ask: () => ['--version'], accept: /v=(?:[7-9]|\d\d)\./ },
   downloads: [],
   make: {
     by: 'debian',
