@@ -148,6 +148,20 @@ it('counts a delayed job as due from its very millisecond on', async () => {
   expect(snapshotOf(await depthAt(queue, due + 5), due + 5)).toMatchObject({ ready: 1, delayed: 0, oldestWaitMs: 5 });
 });
 
+it.each([
+  ['of the least urgent of many priorities', { priority: 9 }, [{ priority: 1 }, { priority: 2 }, { priority: 3 }, {}]],
+  ['ahead of many others of its priority', { priority: 1 }, [{ priority: 1 }]],
+  ['at the tail, which is next', {}, [{}]],
+  ['at the tail, behind a few that jumped the line', {}, [{}, { lifo: true }]],
+  ['at the head, when all others jumped the line', {}, Array.from({ length: 5 }, () => ({ lifo: true }))],
+])('finds the oldest job %s', async (_, place, others) => {
+  const { queue } = newQueue();
+  const oldest = Date.now() - 60_000;
+  await queue.add('job', {}, { ...place, timestamp: oldest });
+  for (const opts of others) await queue.addBulk(Array.from({ length: 4 }, () => ({ name: 'job', data: {}, opts })));
+  expect((await depthAt(queue, Date.now())).oldestReadyAt).toBe(oldest);
+});
+
 it('tells a queue that was never used from one that is empty', async () => {
   const { queue } = newQueue();
   expect(await depthAt(queue, Date.now())).toMatchObject({ exists: false });

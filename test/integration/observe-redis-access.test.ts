@@ -1,8 +1,14 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type PoolRedis, RedisAccessRegistry } from '../../operator/observe/queue/redis-access.ts';
 import { until } from '../cluster/until.ts';
-import { type RedisOptions, type RedisServer, startRedis } from '../fixtures/redis.ts';
+import { freePort, type RedisOptions, type RedisServer, startRedis } from '../fixtures/redis.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -157,5 +163,45 @@ describe('the way to Redis', () => {
     const server = await start();
     await admin(server).set('bull:q:wait', 'not a list');
     expect(await open(server.url).read(queue)).toMatchObject({ depth: { ok: false }, access: { ok: true } });
+  });
+});
+
+/** A Redis with TLS, whose certificate is for `localhost` and signed by itself. */
+const startWithTls = async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'awp-tls-'));
+  cleanups.push(() => rm(dir, { recursive: true, force: true }));
+  const [key, certificate] = [join(dir, 'key.pem'), join(dir, 'certificate.pem')];
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-days', '2'];
+  const files = ['-keyout', key, '-out', certificate];
+  await promisify(execFile)('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-noenc', ...subject, ...files]);
+  const tlsPort = await freePort('127.0.0.1');
+  const args = ['--tls-port', `${tlsPort}`, '--tls-cert-file', certificate, '--tls-key-file', key];
+  const server = await start({ args: [...args, '--tls-auth-clients', 'no'] });
+  return { server, tlsPort, certificate: await readFile(certificate, 'utf8') };
+};
+
+describe('the way to a Redis with TLS', () => {
+  it('leads only to a certificate that is trusted and for its name', async () => {
+    const { server, tlsPort, certificate } = await startWithTls();
+    const through = (url: string) => open(url, newRegistry()).read(queue);
+    expect(await through(`rediss://localhost:${tlsPort}`)).toMatchObject({
+      access: { trouble: 'RedisUnreachable', because: expect.stringContaining('its certificate is self-signed') },
+    });
+    expect(await through(`rediss://localhost:${server.port}`)).toMatchObject({
+      access: { trouble: 'RedisUnreachable', because: expect.stringContaining('no TLS where the URL says rediss://') },
+    });
+    const plain = await through(`redis://localhost:${tlsPort}`);
+    expect(plain).toMatchObject({
+      access: { trouble: 'RedisUnreachable', because: expect.stringContaining('is TLS') },
+    });
+
+    const before = getCACertificates('default');
+    cleanups.push(() => setDefaultCACertificates(before));
+    setDefaultCACertificates([...before, certificate]);
+    await admin(server).lpush('bull:q:wait', '1');
+    expect(await through(`rediss://localhost:${tlsPort}`)).toMatchObject({ depth: { value: { waiting: 1 } } });
+    expect(await through(`rediss://127.0.0.1:${tlsPort}`)).toMatchObject({
+      access: { trouble: 'RedisUnreachable', because: expect.stringContaining('certificate is for another name') },
+    });
   });
 });

@@ -24,7 +24,8 @@ const SOCKET: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
   ENOTFOUND: 'the name does not resolve',
   EAI_AGAIN: 'the name does not resolve at the moment',
-  ETIMEDOUT: 'no answer to the connection',
+  // A plain Redis waits for the rest of what it takes for a command when it is greeted with TLS.
+  ETIMEDOUT: 'no answer to the connection, or no TLS where the URL says rediss://',
   EHOSTUNREACH: 'no route to the host',
   ENETUNREACH: 'no route to the network',
   ECONNRESET: 'it closed the connection; is TLS (rediss://) wanted there?',
