@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { KubeError } from './errors.ts';
 import { listInPages } from './list.ts';
 import { type Logger, messageOf } from './log.ts';
@@ -51,6 +52,7 @@ export type FeedOptions<T> = Readonly<{
   random: () => number;
 }>;
 
+const longestWorkMs = 10;
 const initialEventsEnd = 'k8s.io/initial-events-end';
 
 /** Ends a cycle because a fresh read was asked for. */
@@ -204,7 +206,13 @@ export class Feed<T extends Projected> {
       },
       signal,
     });
+    let since = performance.now();
     for await (const event of readWatchEvents(this.path, chunks)) {
+      // A long list arrives faster than it is read; others get their turn in between.
+      if (performance.now() - since > longestWorkMs) {
+        await setImmediate();
+        since = performance.now();
+      }
       // What was still buffered when the cycle was ended belongs to nobody.
       if (signal.aborted) throw asError(signal.reason);
       yield event;
