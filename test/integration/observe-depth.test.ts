@@ -83,8 +83,9 @@ const readyAt = ({ timestamp, opts, processedOn }: Job) => Math.max(timestamp + 
 /** The same from BullMQ's own getters, which take a dozen commands. */
 const byGetters = async (queue: Queue, now: number) => {
   const counts = await queue.getJobCounts();
-  const delayed = await queue.getDelayed();
-  const due = delayed.map((job) => job.timestamp + job.delay);
+  // A job that backs off is due later than its hash says (`timestamp` + `delay`): only the score knows.
+  const delayed = await client.zrange(`bull:${queue.name}:delayed`, '0', '-1', 'WITHSCORES');
+  const due = delayed.filter((_, index) => index % 2 === 1).map((score) => Math.floor(Number(score) / 4096));
   const waiting = [...(await queue.getWaiting()), ...(await queue.getPrioritized())];
   const meta = await queue.getMeta();
   return {
