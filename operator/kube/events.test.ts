@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { soon } from '../../test/fixtures/soon.ts';
 import type { KubeClient } from './client.ts';
 import { createEventRecorder, type EventInput, type EventRecorderOptions } from './events.ts';
 import { silentLogger } from './log.ts';
@@ -47,7 +48,7 @@ const event = (note: string, uid = 'u1'): EventInput => ({
   action: 'Scale',
   note,
 });
-const sent = (count: number) => vi.waitFor(() => expect(written).toHaveLength(count));
+const sent = (count: number) => soon(() => expect(written).toHaveLength(count));
 async function counted(outcome: string): Promise<number> {
   const metric = await registry.getSingleMetric('event_recorder_events_total')?.get();
   return metric?.values.find(({ labels }) => labels.outcome === outcome)?.value ?? -1;
@@ -104,7 +105,7 @@ describe('an event recorder', () => {
     const events = recorder();
     failing = true;
     events.record(event('3 → 5'));
-    await vi.waitFor(async () => expect(await counted('failed')).toBe(1));
+    await soon(async () => expect(await counted('failed')).toBe(1));
     failing = false;
     events.record(event('3 → 5'));
     await sent(1);

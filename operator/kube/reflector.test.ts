@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { soon } from '../../test/fixtures/soon.ts';
 import { FakeKubeApi, sendStatus, type Thing, things } from '../../test/fixtures/fake-kube-api.ts';
 import { createKubeMetrics } from './metrics.ts';
 import { createReflector, type Reflector, type ReflectorTimings } from './reflector.ts';
@@ -55,8 +56,8 @@ function reflect({ inactivityMs = 60_000, ...options }: Tweaks = {}): Reflector<
 
 const contents = () =>
   Object.fromEntries(reflector.store.list().map((item) => [`${item.namespace}/${item.name}`, item.value]));
-const settled = () => vi.waitFor(() => expect(contents()).toEqual(api.contents()), { timeout: 4_000, interval: 5 });
-const watching = () => vi.waitFor(() => expect(api.watches.length).toBeGreaterThan(0), { timeout: 4_000, interval: 2 });
+const settled = () => soon(() => expect(contents()).toEqual(api.contents()));
+const watching = () => soon(() => expect(api.watches.length).toBeGreaterThan(0));
 const lists = () => api.requests.filter(({ url }) => !url.searchParams.has('resourceVersion')).length;
 async function restarts(reason: string): Promise<number> {
   const metric = await registry.getSingleMetric('reflector_watch_restarts_total')?.get();
@@ -173,7 +174,7 @@ describe('a reflector', () => {
   ])('opens the watch again when a line %s', async (_, line) => {
     await reflect().start(stop.signal);
     watchNow().raw(line);
-    await vi.waitFor(async () => expect(await restarts('malformed')).toBe(1));
+    await soon(async () => expect(await restarts('malformed')).toBe(1));
     api.put('a', 1);
     await settled();
   });
@@ -183,7 +184,7 @@ describe('a reflector', () => {
     await reflect().start(stop.signal);
     const before = lists();
     watchNow().raw(api.bookmark(7));
-    await vi.waitFor(async () => expect(await restarts('backwards')).toBe(1));
+    await soon(async () => expect(await restarts('backwards')).toBe(1));
     api.put('b', 1);
     await settled();
     expect(lists()).toBe(before + 1);
@@ -195,12 +196,29 @@ describe('a reflector', () => {
     await settled();
     api.compact();
     watchNow().raw(api.bookmark());
-    await vi.waitFor(() => expect(reflector.hasReached('default', '102')).toBe(true));
+    await soon(() => expect(reflector.hasReached('default', '102')).toBe(true));
     watchNow().end();
     await watching();
     api.put('b', 1);
     await settled();
     expect(await restarts('gone')).toBe(0);
+  });
+
+  it('takes nothing more from a watch that was given up for a fresh read', async () => {
+    const line = (name: string, resourceVersion: string) => {
+      const object = { metadata: { namespace: 'default', name, uid: name, resourceVersion }, value: 1 };
+      return `${JSON.stringify({ type: 'ADDED', object })}\n`;
+    };
+    let refreshed: Promise<void> | undefined;
+    const onChange = ({ current }: Change<View>) => {
+      changes.push(current?.name ?? '');
+      refreshed ??= reflector.refresh();
+    };
+    await reflect({ onChange }).start(stop.signal);
+    watchNow().raw(line('first', '200') + line('ghost', '201'));
+    await soon(() => expect(changes).toContain('first'));
+    await refreshed;
+    expect(changes).not.toContain('ghost');
   });
 
   it('tells an object that was deleted and made again from one that was changed', async () => {
@@ -225,9 +243,10 @@ describe('a reflector', () => {
     await reflect({ onChange, project: fragile }).start(stop.signal);
     api.put('a', 666);
     api.put('b', 1);
-    await vi.waitFor(() => expect(contents()).toEqual({ 'default/a': 1, 'default/b': 1 }));
+    await soon(() => expect(contents()).toEqual({ 'default/a': 1, 'default/b': 1 }));
     await reflector.refresh();
     expect(contents()).toEqual({ 'default/a': 1, 'default/b': 1 });
+    expect(await reflector.audit()).toBe(0);
     const errors = await registry.getSingleMetric('reflector_handler_errors_total')?.get();
     expect(errors?.values.map(({ labels, value }) => [labels.stage, value > 0])).toEqual([
       ['project', true],
@@ -241,9 +260,9 @@ describe('a reflector', () => {
     expect(contents()).toEqual({ 'one/a': 1, 'three/a': 1 });
     api.put('b', 1, 'two');
     api.put('b', 1, 'three');
-    await vi.waitFor(() => expect(contents()).toEqual({ 'one/a': 1, 'three/a': 1, 'three/b': 1 }));
+    await soon(() => expect(contents()).toEqual({ 'one/a': 1, 'three/a': 1, 'three/b': 1 }));
     api.remove('a', 'one');
-    await vi.waitFor(() => expect(contents()).toEqual({ 'three/a': 1, 'three/b': 1 }));
+    await soon(() => expect(contents()).toEqual({ 'three/a': 1, 'three/b': 1 }));
   });
 
   it('counts and repairs what the watch missed, and nothing that was only late', async () => {
@@ -265,7 +284,7 @@ describe('a reflector', () => {
       return true;
     };
     const started = reflect().start(stop.signal);
-    await vi.waitFor(() => expect(reflector.trouble()).toContain('could not find the requested resource'));
+    await soon(() => expect(reflector.trouble()).toContain('could not find the requested resource'));
     expect(reflector.synced()).toBe(false);
     api.intercept = () => false;
     api.put('a', 1);

@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { soon } from '../../test/fixtures/soon.ts';
 import { KubeError } from '../kube/errors.ts';
 import type { Logger } from '../kube/log.ts';
 import { sleep } from '../kube/wait.ts';
@@ -55,7 +56,7 @@ describe('a controller', () => {
       controller.enqueue(`k${i % 6}`);
       if (i % 10 === 0) await sleep(3);
     }
-    await vi.waitFor(() => expect(controller.queue.size() + controller.queue.running().size).toBe(0));
+    await soon(() => expect(controller.queue.size() + controller.queue.running().size).toBe(0));
     expect(most).toBe(3);
   });
 
@@ -66,8 +67,8 @@ describe('a controller', () => {
       return passes < 4 ? Promise.reject(new Error('redis is away')) : Promise.resolve(undefined);
     });
     controller.enqueue('a');
-    await vi.waitFor(() => expect(passes).toBe(4));
-    await vi.waitFor(() => expect(controller.queue.failures('a')).toBe(0));
+    await soon(() => expect(passes).toBe(4));
+    await soon(() => expect(controller.queue.failures('a')).toBe(0));
     expect(lines.filter((line) => line.startsWith('error'))).toEqual(['error: a pass failed']);
     expect(await count('controller_runtime_reconcile_total', { result: 'error' })).toBe(3);
     expect(await count('controller_runtime_reconcile_total', { result: 'success' })).toBe(1);
@@ -81,7 +82,7 @@ describe('a controller', () => {
       return passes === 1 ? Promise.reject(conflict()) : Promise.resolve({});
     });
     controller.enqueue('a');
-    await vi.waitFor(() => expect(passes).toBe(2));
+    await soon(() => expect(passes).toBe(2));
     expect(await count('controller_runtime_reconcile_errors_total')).toBe(0);
     expect(lines.some((line) => line.startsWith('error'))).toBe(false);
   });
@@ -96,12 +97,12 @@ describe('a controller', () => {
       return Promise.reject(error);
     });
     controller.enqueue('a');
-    await vi.waitFor(() => expect(passes).toBe(1));
+    await soon(() => expect(passes).toBe(1));
     await sleep(120);
     expect(passes).toBe(1);
     controller.enqueue('a');
-    await vi.waitFor(() => expect(passes).toBe(2));
-    await vi.waitFor(async () => expect(await count('controller_runtime_terminal_reconcile_errors_total')).toBe(2));
+    await soon(() => expect(passes).toBe(2));
+    await soon(async () => expect(await count('controller_runtime_terminal_reconcile_errors_total')).toBe(2));
   });
 
   it('looks again when a pass asks for it', async () => {
@@ -111,7 +112,7 @@ describe('a controller', () => {
       return Promise.resolve(passes < 3 ? { recheckAfterMs: 5 } : undefined);
     });
     controller.enqueue('a');
-    await vi.waitFor(() => expect(passes).toBe(3));
+    await soon(() => expect(passes).toBe(3));
     expect(await count('controller_runtime_reconcile_total', { result: 'requeue_after' })).toBe(2);
   });
 
@@ -126,7 +127,7 @@ describe('a controller', () => {
       { timeLimitMs: 20 },
     );
     controller.enqueue('a');
-    await vi.waitFor(() => expect(ended[0]).toBe('a: the pass did not end within 20 ms'));
+    await soon(() => expect(ended[0]).toBe('a: the pass did not end within 20 ms'));
     expect(await count('controller_runtime_reconcile_timeouts_total')).toBeGreaterThan(0);
     expect(controller.problem()).toBeUndefined();
     vi.spyOn(controller.queue, 'running').mockReturnValue(new Map([['b', 31_000]]));
@@ -138,9 +139,7 @@ describe('a controller', () => {
     run((key) => (key === 'a' ? Promise.reject(new TypeError('undefined is not a function')) : Promise.resolve({})));
     controller.enqueue('a');
     controller.enqueue('b');
-    await vi.waitFor(async () =>
-      expect(await count('controller_runtime_reconcile_total', { result: 'success' })).toBe(1),
-    );
+    await soon(async () => expect(await count('controller_runtime_reconcile_total', { result: 'success' })).toBe(1));
     expect(await count('controller_runtime_reconcile_panics_total')).toBeGreaterThan(0);
   });
 
@@ -155,7 +154,7 @@ describe('a controller', () => {
       { timeLimitMs: 120_000 },
     );
     for (const key of ['short', 'long']) controller.enqueue(key);
-    await vi.waitFor(() => expect(controller.queue.running().size).toBe(2));
+    await soon(() => expect(controller.queue.running().size).toBe(2));
     await controller.stop(100);
     expect(ended).toEqual(['short', 'long was aborted', 'long']);
   });
@@ -164,7 +163,7 @@ describe('a controller', () => {
     const seen = new Set<string>();
     const reconcile = (key: string) => Promise.resolve(void seen.add(key));
     run(reconcile, { resync: { everyMs: 10, keys: () => ['a', 'b'] } });
-    await vi.waitFor(() => expect([...seen]).toEqual(['a', 'b']));
+    await soon(() => expect([...seen]).toEqual(['a', 'b']));
   });
 });
 
@@ -190,12 +189,12 @@ describe('a pass after a write', () => {
       { ownWrites: own },
     );
     controller.enqueue('a');
-    await vi.waitFor(() => expect(passes).toEqual(['a']));
+    await soon(() => expect(passes).toEqual(['a']));
     controller.enqueue('a');
     controller.enqueue('b');
-    await vi.waitFor(() => expect(passes).toEqual(['a', 'b']));
+    await soon(() => expect(passes).toEqual(['a', 'b']));
     show(true);
-    await vi.waitFor(() => expect(passes).toEqual(['a', 'b', 'a']));
+    await soon(() => expect(passes).toEqual(['a', 'b', 'a']));
   });
 
   it('reads everything again when the watch does not show the write in time', async () => {
@@ -219,9 +218,9 @@ describe('a pass after a write', () => {
       { ownWrites: own },
     );
     controller.enqueue('a');
-    await vi.waitFor(() => expect(passes).toBe(1));
+    await soon(() => expect(passes).toBe(1));
     controller.enqueue('a');
-    await vi.waitFor(() => expect(passes).toBe(2));
+    await soon(() => expect(passes).toBe(2));
     expect(refreshed).toBe(1);
   });
 });

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { soon } from '../../test/fixtures/soon.ts';
 import { silentLogger } from '../kube/log.ts';
 import { deferred } from '../kube/wait.ts';
 import { type Component, createManager, type ElectionHandle, type ManagerOptions } from './manager.ts';
@@ -46,7 +47,7 @@ const manage = (options: Partial<ManagerOptions>) =>
     exitNow: (code) => void exits.push(code),
     ...options,
   });
-const reached = (event: string) => vi.waitFor(() => expect(happened).toContain(event));
+const reached = (event: string) => soon(() => expect(happened).toContain(event));
 const leaderParts = [part('http'), part('controller', { leaderOnly: true }), part('stores')];
 
 describe('a manager', () => {
