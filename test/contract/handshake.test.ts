@@ -1,14 +1,25 @@
 // The experiment that could prove the scale-down wrong: real controllers and kubelet, plain pods, no operator.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../cluster/until.ts';
 import { startFlapping } from '../fixtures/handshake/flapping.ts';
+import type { Pod } from '../fixtures/handshake/observed.ts';
+import type { PlainDeployment } from '../fixtures/handshake/plain-deployment.ts';
 import { createRandom } from '../fixtures/handshake/random.ts';
-import { scaleDown, type ScaleDown } from '../fixtures/handshake/scale-down.ts';
+import { scaleDown, type ScaleDown, withdraw } from '../fixtures/handshake/scale-down.ts';
 import { openTestbed, type Testbed } from '../fixtures/handshake/testbed.ts';
 
 const SCALE_DOWNS = Number(process.env['HANDSHAKE_SCALE_DOWNS'] ?? 204);
 const DEPLOYMENTS = 6;
-const QUIET_MS = 2_000;
+/** How many replicas a scale-down proves; each costs two cores half a second to stop and start again. */
+const COUNTS = [1, 1, 1, 1, 1, 1, 1, 1, 2, 3];
+/**
+ * The product waits 10 s. It protects from a change that our watch has shown and the controller's has not, so it need
+ * only be longer than the controller's watch can lag, which is measured here, and of which the outcome is the test.
+ */
+const QUIET_MS = 1_500;
 const CALM_MS = [QUIET_MS + 500, QUIET_MS + 2_500] as const;
+/** Which of two equals goes is chance: a half each time. */
+const MOST_ROUNDS = 20;
 const SEED = Number(process.env['HANDSHAKE_SEED'] ?? Date.now() % 2 ** 31);
 
 const quantile = (values: readonly number[], part: number): number =>
@@ -19,6 +30,7 @@ const spread = (values: readonly number[]): string =>
 
 describe('a scale-down by the handshake', () => {
   let testbed: Testbed;
+  const random = createRandom(SEED);
   beforeAll(async () => {
     testbed = await openTestbed('handshake');
   });
@@ -36,7 +48,7 @@ describe('a scale-down by the handshake', () => {
       while (done.length < share) {
         if (deployment.replicas().length < 4) await deployment.scaleUpTo(random.whole(5, 6));
         const idle = deployment.replicas().filter(({ uid }) => uid !== flapping.pod().uid);
-        const count = random.some([1, 1, 1, 1, 1, 1, 2, 2, 2, 3], 1)[0] ?? 1;
+        const count = random.some(COUNTS, 1)[0] ?? 1;
         done.push(await scaleDown(deployment, random.some(idle, count), { observed, quietMs: QUIET_MS }));
         const [next] = random.some(deployment.replicas(), 1);
         if (next && random.chance(0.3)) await flapping.moveTo(next);
@@ -46,6 +58,8 @@ describe('a scale-down by the handshake', () => {
     }
     return done;
   };
+
+  const someOf = (deployment: PlainDeployment, count: number): Pod[] => random.some(deployment.replicas(), count);
 
   it(`removes the proven replicas and no other, ${SCALE_DOWNS} times, while another one's readiness flaps`, async () => {
     const began = performance.now();
@@ -59,7 +73,8 @@ describe('a scale-down by the handshake', () => {
         `seed ${SEED}: ${all.length} scale-downs of ${pods} replicas in ${Math.round((performance.now() - began) / 1000)} s`,
         `${wrong.length} wrong; ${all.reduce((sum, { conflicts }) => sum + conflicts, 0)} writes met a 409`,
         `answer to removal ${spread(all.flatMap(({ answerToRemovalMs }) => answerToRemovalMs))} (min / median / max)`,
-        `not ready in our watch to counted so ${spread(all.map(({ countLagMs }) => countLagMs))}`,
+        `answer to counted ${spread(all.map(({ answerToCountMs }) => answerToCountMs))}`,
+        `shown by our watch to counted ${spread(all.map(({ lagMs }) => lagMs))}`,
         `write to removal ${spread(all.map(({ writeToRemovalMs }) => writeToRemovalMs))}`,
       ].join('\n'),
     );
@@ -67,4 +82,46 @@ describe('a scale-down by the handshake', () => {
     expect(all.length).toBeGreaterThanOrEqual(SCALE_DOWNS);
     expect(testbed.cluster.observed.removals.size).toBe(pods);
   }, 600_000);
+
+  it('removes a busy replica that is not ready, when the proven one has no cost', async () => {
+    const deployment = await testbed.deploy('without-cost', 4);
+    const rounds = await untilWrong(async () => {
+      const [busy, idle] = someOf(deployment, 2) as [Pod, Pod];
+      await Promise.all([busy, idle].map((pod) => deployment.turn(pod, 'off')));
+      await Promise.all([busy, idle].map((pod) => deployment.shows(pod, 'not ready')));
+      await deployment.counts();
+      return lower(deployment, { busy, idle });
+    });
+    console.log(`without the cost a busy replica went in round ${rounds}`);
+  }, 120_000);
+
+  it('removes a busy replica that is not ready, when nothing is waited for', async () => {
+    const deployment = await testbed.deploy('without-wait', 4);
+    const rounds = await untilWrong(async () => {
+      const [busy, idle] = someOf(deployment, 2) as [Pod, Pod];
+      await deployment.turn(busy, 'off');
+      await deployment.shows(busy, 'not ready');
+      await withdraw(deployment, idle);
+      return lower(deployment, { busy, idle });
+    });
+    console.log(`without the wait a busy replica went in round ${rounds}`);
+  }, 120_000);
+
+  /** Lowers `replicas` by one whatever the handshake would say; true when the busy one went for it. */
+  const lower = async (deployment: PlainDeployment, pods: Readonly<{ busy: Pod; idle: Pod }>): Promise<boolean> => {
+    const size = deployment.replicas().length;
+    await until(() => deployment.write(size - 1), { what: 'a lower number is accepted', limitMs: 10_000, everyMs: 1 });
+    await deployment.settle();
+    const { removals } = testbed.cluster.observed;
+    if (removals.has(pods.busy.uid)) return true;
+    expect(removals.has(pods.idle.uid)).toBe(true);
+    await deployment.turn(pods.busy, 'on');
+    await deployment.scaleUpTo(size);
+    await deployment.settle();
+    return false;
+  };
+  const untilWrong = async (round: () => Promise<boolean>): Promise<number> => {
+    for (let rounds = 1; rounds <= MOST_ROUNDS; rounds += 1) if (await round()) return rounds;
+    throw new Error(`no wrong removal in ${MOST_ROUNDS} rounds`);
+  };
 });
