@@ -16,7 +16,7 @@ type Parts = Readonly<{
   link: RedisLink;
   log: Log;
   reportError: ErrorReport;
-  timing: Pick<WorkerTiming, 'stopWithoutRedisMs'>;
+  timing: Pick<WorkerTiming, 'stopWithoutRedisMs' | 'stopIdleMs'>;
 }>;
 
 const POLL_MS = 50;
@@ -76,7 +76,7 @@ export class Lifecycle {
     const done = new AbortController();
     await Promise.race([
       worker.finish().catch((error: unknown) => reportError('closing the queue failed', error)),
-      this.#idleWithoutRedis(done.signal),
+      this.#idleForLong(done.signal),
     ]);
     done.abort();
     worker.abandon();
@@ -87,15 +87,18 @@ export class Lifecycle {
   }
 
   /**
-   * Resolves when nothing runs and Redis stays away: BullMQ's close waits for Redis without limit, but here nothing is
-   * left that would have to be stored. While a job runs this waits too, since its result can only be stored in Redis.
+   * Resolves when nothing has run for a while: BullMQ's close waits for Redis without limit, and hangs when Redis comes
+   * back in the middle of it, but here nothing is left that would have to be stored. While a job runs this waits too,
+   * since its result can only be stored in Redis.
    */
-  async #idleWithoutRedis(done: AbortSignal): Promise<void> {
+  async #idleForLong(done: AbortSignal): Promise<void> {
     const { worker, link, timing } = this.#parts;
     let idleMs = 0;
-    while (!done.aborted && idleMs < timing.stopWithoutRedisMs) {
+    let withoutRedisMs = 0;
+    while (!done.aborted && idleMs < timing.stopIdleMs && withoutRedisMs < timing.stopWithoutRedisMs) {
       await sleep(POLL_MS);
-      idleMs = link.connected || worker.activeJobs > 0 ? 0 : idleMs + POLL_MS;
+      idleMs = worker.activeJobs > 0 ? 0 : idleMs + POLL_MS;
+      withoutRedisMs = link.connected || worker.activeJobs > 0 ? 0 : withoutRedisMs + POLL_MS;
     }
   }
 }

@@ -16,6 +16,8 @@ export type WorkerTiming = Readonly<{
   fetchRetryMs: number;
   /** How long a stopping worker without a running job waits for a Redis that is away. */
   stopWithoutRedisMs: number;
+  /** How long it waits for BullMQ's close while Redis is there and nothing runs. */
+  stopIdleMs: number;
 }>;
 
 export const DEFAULT_TIMING: WorkerTiming = Object.freeze({
@@ -27,4 +29,5 @@ export const DEFAULT_TIMING: WorkerTiming = Object.freeze({
   stalledCheckMs: 30_000,
   fetchRetryMs: 1_000,
   stopWithoutRedisMs: 2_000,
+  stopIdleMs: 5_000,
 });

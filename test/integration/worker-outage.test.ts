@@ -225,3 +225,17 @@ it('is degraded when only the connection for fetching is dead', async () => {
   });
   await eventually(async () => expect(await replica.status('/health')).toBe(200));
 });
+
+it('ends when it is stopped in the moment in which Redis comes back', async () => {
+  const server = await redisServer({ appendonly: true });
+  const replica = await worker(server.url, { timing: { stopIdleMs: 500 } });
+  await untilReady(replica);
+  await server.kill();
+  // The pauses between its tries have grown: the stop falls between the return and the next one.
+  await eventually(() => expect(said(replica, 'redis connection lost')).toHaveLength(1));
+  await sleep(2_000);
+  await server.restart();
+  const began = performance.now();
+  await replica.stop();
+  expect(performance.now() - began).toBeLessThan(3 * 1_500);
+});
