@@ -167,6 +167,34 @@ describe('a reflector of the real API server', () => {
   });
 });
 
+describe('a reflector whose token ends', () => {
+  it('reads its credentials again and misses nothing, within 5 s', async () => {
+    const account = await configMaps.account();
+    const tokens = [await account.token(), await account.token()];
+    const through = (token: string) => ({
+      server: `https://127.0.0.1:${proxy.port}`,
+      headers: { authorization: `Bearer ${token}` },
+      tls: { ca: configMaps.credentials.tls.ca ?? '' },
+    });
+    let current = tokens[0]?.value ?? '';
+    const credentials = {
+      get: () => Promise.resolve(through(current)),
+      renew: () => {
+        current = tokens[1]?.value ?? '';
+        return Promise.resolve(through(current));
+      },
+    };
+    reflected = await reflectConfigMaps(configMaps, { credentials });
+    await tokens[0]?.revoke();
+    await until(() => account.isRefused(current), { what: 'the API server refuses the old token', limitMs: 30_000 });
+    proxy.reset();
+    await commotion();
+    await equalsFreshList(5_000);
+    expect(current).toBe(tokens[1]?.value);
+    await account.remove();
+  });
+});
+
 const cluster = findCluster(process.env['AWP_CLUSTER'] || 'none');
 describe.runIf(cluster)('a reflector of an API server that is restarted', () => {
   const serverAnswers = () =>

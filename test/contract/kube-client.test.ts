@@ -1,0 +1,123 @@
+// What the client's promises rest on, asked of the real API server.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createKubeClient, type KubeClient } from '../../operator/kube/client.ts';
+import { credentialsFromKubeConfig } from '../../operator/kube/credentials.ts';
+import { isConflict, isTerminalRefusal, type KubeError } from '../../operator/kube/errors.ts';
+import { createEventRecorder } from '../../operator/kube/events.ts';
+import { silentLogger } from '../../operator/kube/log.ts';
+import { deployments, events, type ResourceType } from '../../operator/kube/resources.ts';
+import { createTransport, type KubeTransport } from '../../operator/kube/transport.ts';
+import { soon } from '../fixtures/soon.ts';
+
+const configMaps: ResourceType = {
+  group: '',
+  version: 'v1',
+  plural: 'configmaps',
+  kind: 'ConfigMap',
+  namespaced: true,
+};
+type ConfigMap = { metadata: { namespace: string; name: string; uid: string; resourceVersion: string }; data?: object };
+
+let transport: KubeTransport;
+let client: KubeClient;
+let names = 0;
+beforeAll(() => {
+  const credentials = credentialsFromKubeConfig({ kubeconfig: process.env['AWP_KUBECONFIG'] ?? '' });
+  transport = createTransport({ credentials });
+  client = createKubeClient({ transport });
+});
+afterAll(() => transport.close());
+
+const fresh = () => {
+  names += 1;
+  return { namespace: 'default', name: `client-${process.pid}-${names}` };
+};
+const apply = (metadata: { namespace: string; name: string; resourceVersion?: string }, value: string) => {
+  const body = { metadata, data: { value } };
+  return client.apply<ConfigMap>(configMaps, body, { fieldManager: 'contract', force: true });
+};
+const failure = (work: Promise<unknown>): Promise<KubeError> =>
+  work.then(
+    () => expect.unreachable('it succeeded'),
+    (error: unknown) => error as KubeError,
+  );
+
+describe('an apply', () => {
+  it('without a version creates, and never changes what exists', async () => {
+    const ref = fresh();
+    const made = await apply(ref, 'first');
+    expect(made.data).toEqual({ value: 'first' });
+    expect(isConflict(await failure(apply(ref, 'second')))).toBe(true);
+    expect((await client.get<ConfigMap>(configMaps, ref))?.data).toEqual({ value: 'first' });
+  });
+
+  it('with a version changes that one, and no later one', async () => {
+    const ref = fresh();
+    const { resourceVersion } = (await apply(ref, 'first')).metadata;
+    await apply({ ...ref, resourceVersion }, 'second');
+    expect(isConflict(await failure(apply({ ...ref, resourceVersion }, 'third')))).toBe(true);
+    expect((await client.get<ConfigMap>(configMaps, ref))?.data).toEqual({ value: 'second' });
+  });
+
+  it('that changes nothing leaves the version as it is', async () => {
+    const ref = fresh();
+    const { resourceVersion } = (await apply(ref, 'same')).metadata;
+    expect((await apply({ ...ref, resourceVersion }, 'same')).metadata.resourceVersion).toBe(resourceVersion);
+  });
+
+  it('of a field that the schema does not have is refused for good, and sent once', async () => {
+    const metadata = fresh();
+    const body = { metadata, spec: { replica: 1 } };
+    const error = await failure(client.apply(deployments, body, { fieldManager: 'contract', force: true }));
+    expect([error.status, isTerminalRefusal(error)]).toEqual([500, true]);
+    expect(error.message).toContain('.spec.replica: field not declared in schema');
+    const again = await failure(client.apply(deployments, body, { fieldManager: 'contract', force: true }));
+    expect(again).toBe(error);
+  });
+
+  it('of an invalid object is refused for good, in the server’s words', async () => {
+    const selector = { matchLabels: { app: 'a' } };
+    const template = { metadata: { labels: { app: 'b' } }, spec: { containers: [{ name: 'worker', image: 'a' }] } };
+    const body = { metadata: fresh(), spec: { selector, template } };
+    const error = await failure(client.apply(deployments, body, { fieldManager: 'contract', force: true }));
+    expect([error.status, isTerminalRefusal(error)]).toEqual([422, true]);
+    expect(error.message).toContain('`selector` does not match template `labels`');
+  });
+});
+
+describe('a deletion', () => {
+  it('takes the very object in the very version that was judged', async () => {
+    const ref = fresh();
+    const first = (await apply(ref, 'first')).metadata;
+    const second = (await apply({ ...ref, resourceVersion: first.resourceVersion }, 'second')).metadata;
+    expect(isConflict(await failure(client.deleteWithPreconditions(configMaps, ref, first)))).toBe(true);
+    const other = { ...second, uid: '00000000-0000-0000-0000-000000000000' };
+    expect(isConflict(await failure(client.deleteWithPreconditions(configMaps, ref, other)))).toBe(true);
+    expect(await client.deleteWithPreconditions(configMaps, ref, second)).toBe('deleted');
+    expect(await client.deleteWithPreconditions(configMaps, ref, second)).toBe('gone');
+  });
+});
+
+describe('an event', () => {
+  it('that is said again becomes a count of the same event', async () => {
+    const { namespace, name, uid } = (await apply(fresh(), 'regarded')).metadata;
+    const recorder = createEventRecorder({
+      client,
+      controller: 'contract.test/one',
+      instance: 'one',
+      log: silentLogger,
+    });
+    const regarding = { apiVersion: 'v1', kind: 'ConfigMap', namespace, name, uid };
+    const note = '75 active + 214 waiting × 12 s / 30 s → 7';
+    type Event = { regarding: { uid: string }; note: string; series?: { count: number } };
+    const stored = async () =>
+      (await client.list<Event>(events, { namespace })).items.filter((event) => event.regarding.uid === uid);
+    const say = () => recorder.record({ regarding, type: 'Normal', reason: 'Tested', action: 'Test', note });
+    say();
+    await soon(async () => expect(await stored()).toHaveLength(1));
+    say();
+    await soon(async () => expect((await stored())[0]?.series?.count).toBe(2));
+    expect(await stored()).toMatchObject([{ note }]);
+    await recorder.stop();
+  });
+});
