@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from './decide.ts';
+import type { Decision } from './decision.ts';
 import { known, unknown } from './known.ts';
 import { afterApplying, deploymentOf, NOON, queueOf, replicaOf, samplePool, stateOf } from './state.fixture.ts';
 import type { PoolState } from './state.ts';
@@ -218,6 +219,34 @@ describe('what stands in the way', () => {
     const stuck = { ...state, deployment: known(deployment, NOON) };
     expect(condition(stuck, 'Stalled')).toMatchObject({ status: 'True', reason: 'RolloutStuck' });
     expect(condition(stuck, 'Ready')?.status).toBe('False');
+  });
+});
+
+describe('Ready', () => {
+  const readyOf = ({ status }: Decision) => status.conditions?.find(({ type }) => type === 'Ready')?.status;
+  /** The watch shows the write, and the Deployment's controller has not counted yet. */
+  const uncounted = (state: PoolState, decision: Decision): PoolState => {
+    const next = afterApplying(state, decision);
+    const deployment = next.deployment.ok ? next.deployment.value : null;
+    if (deployment === null) throw new Error('nothing was applied');
+    return { ...next, deployment: known({ ...deployment, observedGeneration: 1 }, next.now) };
+  };
+
+  it('stays through a change of the number', () => {
+    const settled = stateOf({ replicas: 1, queue: { active: 2 } });
+    const before = afterApplying(settled, decide(settled));
+    const burst = { ...before, queue: known(queueOf({ active: 2, ready: 30 }), before.now) };
+    const scaled = decide(burst);
+    expect(scaled.actions).toHaveLength(1);
+    expect([readyOf(scaled), readyOf(decide(uncounted(burst, scaled)))]).toEqual(['True', 'True']);
+  });
+
+  it('is not said of a new template before its rollout was counted', () => {
+    const settled = stateOf({ replicas: 1, queue: { active: 2 } });
+    const before = afterApplying(settled, decide(settled));
+    const changed = { ...before, pool: { ...before.pool, generation: 2 } };
+    const applied = decide(changed);
+    expect([readyOf(applied), readyOf(decide(uncounted(changed, applied)))]).toEqual(['False', 'False']);
   });
 });
 

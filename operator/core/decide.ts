@@ -119,7 +119,7 @@ function decideScale(state: PoolState, scale: Scale): Decision {
     corrections: corrected === undefined ? corrections : [...corrections, state.now],
   };
   const stalled = stalledBy(state, deployment);
-  const verdict = verdictOf(scale, { action, stalled });
+  const verdict = verdictOf(scale, { action, stalled, wasReady: wasReady(state) });
   return {
     because: target.because,
     wanted: target.wanted,
@@ -187,11 +187,15 @@ function stalledBy({ redis }: PoolState, deployment: DeploymentView | null): Ver
 
 function verdictOf(
   { queue, deployment, target }: Scale,
-  { action, stalled }: Readonly<{ action: Action | undefined; stalled: Verdict['stalled'] }>,
+  {
+    action,
+    stalled,
+    wasReady,
+  }: Readonly<{ action: Action | undefined; stalled: Verdict['stalled']; wasReady: boolean }>,
 ): Verdict {
   const { because } = target;
   const held = because.reason === 'HandsOff' || because.reason === 'QueueUnknown';
-  const reconciling = reconcilingBecause(deployment, action);
+  const reconciling = reconcilingBecause(deployment, action, wasReady);
   return {
     ...(stalled === undefined ? {} : { stalled }),
     ...(reconciling === undefined ? {} : { reconciling }),
@@ -200,7 +204,17 @@ function verdictOf(
   };
 }
 
-function reconcilingBecause(deployment: DeploymentView | null, action: Action | undefined): Verdict['reconciling'] {
+/** Ready at this generation of the pool: what is applied from then on is a number. */
+function wasReady({ pool }: PoolState): boolean {
+  const ready = pool.status?.conditions?.find(({ type }) => type === 'Ready');
+  return ready?.status === 'True' && ready.observedGeneration === pool.generation;
+}
+
+function reconcilingBecause(
+  deployment: DeploymentView | null,
+  action: Action | undefined,
+  wasReady: boolean,
+): Verdict['reconciling'] {
   const generation = action?.manifest.metadata.annotations;
   const applied = deployment?.annotations;
   const changed =
@@ -208,6 +222,8 @@ function reconcilingBecause(deployment: DeploymentView | null, action: Action | 
   if (deployment === null || changed) return { reason: 'Applying', message: 'the Deployment is being applied' };
   if (isRolledOut(deployment)) return undefined;
   const { updated, replicas } = deployment.status;
+  // The counts are older than the last change, which was one of the number: scaling is no new generation.
+  if (wasReady && updated === replicas) return undefined;
   return { reason: 'RollingOut', message: `${updated} of ${replicas} replicas are of the current template` };
 }
 
