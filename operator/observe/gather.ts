@@ -52,8 +52,8 @@ export async function gather(parts: GatherParts, pool: Pool, options: GatherOpti
     read: () => (opened.ok ? opened.read(pool.spec.queue) : Promise.resolve(unreadable(opened))),
     access: () => (opened.ok ? opened.access() : opened),
   });
-  // A rotated Secret reaches the operator with the first refusal.
-  if (!reading.redis.ok && reading.redis.trouble === 'RedisAuthFailed') parts.secrets.forget(key);
+  // A corrected or rotated Secret reaches the operator soon after the first refusal.
+  if (!reading.redis.ok) parts.secrets.doubt(key, reading.redis);
   const now = parts.now();
   const state: PoolState = {
     now,

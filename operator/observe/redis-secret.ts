@@ -14,7 +14,10 @@ const secrets: ResourceType = { group: '', version: 'v1', plural: 'secrets', kin
 const KEPT_MS: Millis = 10 * 60_000;
 const FAILURE_KEPT_MS: Millis = 4000;
 
-type Entry = { answer: RedisUrl; ref: string; until: Millis };
+/** A Redis that does not serve may stand at another address now; asking for each pool at each pass would be a storm. */
+const DOUBTED_KEPT_MS: Millis = 30_000;
+
+type Entry = { answer: RedisUrl; ref: string; readAt: Millis; until: Millis };
 
 /** Reads the Redis URL of pools from their Secrets. The operator may `get` a Secret and no more, so nothing is watched. */
 export class RedisSecretReader {
@@ -34,11 +37,20 @@ export class RedisSecretReader {
     const kept = this.#entries.get(poolKey);
     if (kept !== undefined && kept.ref === ref && this.#now() < kept.until) return kept.answer;
     const answer = await this.#get(pool);
-    this.#entries.set(poolKey, { answer, ref, until: this.#now() + (answer.ok ? KEPT_MS : FAILURE_KEPT_MS) });
+    const readAt = this.#now();
+    this.#entries.set(poolKey, { answer, ref, readAt, until: readAt + (answer.ok ? KEPT_MS : FAILURE_KEPT_MS) });
     return answer;
   }
 
-  /** The next read asks the API server again: Redis refused the URL, or the pool is gone. */
+  /** The URL did not lead to a Redis that serves: it is read again sooner, soonest when Redis or we refuse the URL itself. */
+  doubt(poolKey: string, { trouble }: RedisFailure): void {
+    const entry = this.#entries.get(poolKey);
+    if (entry === undefined) return;
+    const kept = trouble === 'RedisUnreachable' ? DOUBTED_KEPT_MS : FAILURE_KEPT_MS;
+    entry.until = Math.min(entry.until, entry.readAt + kept);
+  }
+
+  /** The pool is gone. */
   forget(poolKey: string): void {
     this.#entries.delete(poolKey);
   }
