@@ -10,6 +10,7 @@ import { createLeaderElector } from './kube/lease.ts';
 import { createKubeMetrics } from './kube/metrics.ts';
 import { createReflector } from './kube/reflector.ts';
 import { deployments as deploymentType, keyOf, type ObjectRef, pods as podType } from './kube/resources.ts';
+import { checkServerVersion } from './kube/server-version.ts';
 import { createTransport } from './kube/transport.ts';
 import { createController } from './loop/controller.ts';
 import { type Component, createManager } from './loop/manager.ts';
@@ -26,6 +27,8 @@ import { createPoolMetrics } from './telemetry/metrics.ts';
 
 const now = (): number => Date.now();
 const RESYNC_MS = 10 * 60_000;
+/** The first in which the rules of the resource (CEL) are final: kubernetes.io/blog/2023/12/13/kubernetes-v1-29-release. */
+const OLDEST_KUBERNETES = { major: 1, minor: 29 };
 
 type Kube = ReturnType<typeof connect>;
 type Enqueue = (poolKey: string) => void;
@@ -36,6 +39,7 @@ function connect(config: Config) {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const metrics = createKubeMetrics(registry);
+  const poolMetrics = createPoolMetrics(registry);
   const credentials = credentialsFromKubeConfig();
   const election = createLeaderElector({
     credentials,
@@ -57,7 +61,7 @@ function connect(config: Config) {
     log,
     metrics,
   });
-  return { config, log, registry, metrics, election, transport, ownWrites, client, recorder };
+  return { config, log, registry, metrics, poolMetrics, election, transport, ownWrites, client, recorder };
 }
 
 /** The stores of what the operator reads; each change asks for a pass over its pool. */
@@ -90,7 +94,7 @@ function watchCluster({ transport, log, metrics, ownWrites }: Kube, enqueue: Enq
 
 /** The rooms of one pass, and the queue that starts it. */
 function build(kube: Kube) {
-  const { config, client, log, registry, recorder, ownWrites } = kube;
+  const { config, client, log, registry, poolMetrics, recorder, ownWrites } = kube;
   const enqueue: Enqueue = (key) => controller.enqueue(key);
   const cluster = watchCluster(kube, enqueue);
   const redis = new RedisAccessRegistry({ now, logger: log, onWake: (key) => pass.wake(key) });
@@ -103,7 +107,7 @@ function build(kube: Kube) {
     enqueue,
     reporter: new Reporter({
       log,
-      metrics: createPoolMetrics(registry),
+      metrics: poolMetrics,
       record: ({ namespace, name, uid }, event) =>
         recorder.record({ ...event, regarding: { apiVersion: GROUP_VERSION, kind: KIND, namespace, name, uid } }),
     }),
@@ -120,6 +124,15 @@ function build(kube: Kube) {
   return { cluster, redis, scraper, controller };
 }
 
+/** A definition that is not installed is the one trouble here that a person has to end. */
+function unreadBecause(plural: string, trouble: string | undefined): string {
+  const missing = plural === poolType.plural && trouble?.includes('404') === true;
+  const sentence = trouble ?? `the ${plural} were not read yet`;
+  return missing
+    ? `the definition of ${KIND} is not installed: kubectl apply --server-side -f crds/ (${sentence})`
+    : sentence;
+}
+
 /** In the order in which they start; they stop in the opposite one. */
 function componentsOf(
   kube: Kube,
@@ -128,7 +141,7 @@ function componentsOf(
   const reflectors = [cluster.pools, cluster.deployments, cluster.pods];
   const unsynced = (): string | undefined => {
     const waiting = reflectors.find((reflector) => !reflector.synced());
-    return waiting === undefined ? undefined : (waiting.trouble() ?? `the ${waiting.type.plural} were not read yet`);
+    return waiting === undefined ? undefined : unreadBecause(waiting.type.plural, waiting.trouble());
   };
   const probes = { alive: () => controller.problem() ?? kube.election.problem(), ready: unsynced };
   const http = serveHttp.bind(undefined, { port: kube.config.PORT, registry: kube.registry, probes });
@@ -140,6 +153,10 @@ function componentsOf(
         closeHttp = (await http()).close;
       },
       stop: () => closeHttp(),
+    },
+    {
+      name: 'version of the API server',
+      start: async (signal) => void (await checkServerVersion(kube.transport, OLDEST_KUBERNETES, signal)),
     },
     { name: 'events', start: () => {}, stop: () => kube.recorder.stop() },
     { name: 'queues', start: () => {}, stop: () => redis.close() },
@@ -164,9 +181,16 @@ function componentsOf(
 /** Runs until SIGTERM, a failure or a lost lease. Resolves with the exit code. */
 async function run(config: Config): Promise<number> {
   const kube = connect(config);
-  const { log, election } = kube;
+  const { log, election, poolMetrics } = kube;
   const components = componentsOf(kube, build(kube));
-  const manager = createManager({ log, election, components, process, exitNow: (code) => process.exit(code) });
+  const manager = createManager({
+    log,
+    election,
+    components,
+    process,
+    exitNow: (code) => process.exit(code),
+    onUnhandled: () => poolMetrics.unhandledErrors.inc(),
+  });
   return manager.run();
 }
 

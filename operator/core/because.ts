@@ -19,6 +19,8 @@ export type DecisionReason =
   /** A replica that may be running a job could be the one that is removed. */
   | 'HeldByRunningJobs'
   | 'HeldByRollout'
+  /** A replica that is starting may not hear yet that it shall stop. */
+  | 'HeldByStart'
   | 'QueueUnknown'
   /** Somebody else sets the number again and again. */
   | 'HandsOff'

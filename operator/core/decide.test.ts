@@ -72,6 +72,18 @@ describe('scaling down', () => {
     expect(decision.because.reason).toBe('HeldByRunningJobs');
   });
 
+  it('removes nothing while a replica starts, which could not hear it yet, but waits for no start that fails', () => {
+    const state = stateOf({ replicas: 2 });
+    const at = (createdAt: number) => ({
+      ...state,
+      replicas: known([replicaOf('pod-0'), replicaOf('pod-1', { ready: false, createdAt })], NOON),
+    });
+    const held = decide(at(NOON - 2000));
+    expect(held).toMatchObject({ actions: [], wanted: 0, because: { reason: 'HeldByStart' }, recheckAfterMs: 1000 });
+    expect(held.because.message).toBe('nothing waits and nothing runs; 1 replica is starting, so 2 stay instead of 0');
+    expect(applied(at(NOON - 60_000))).toBe(0);
+  });
+
   it('removes nothing when the replicas cannot be seen', () => {
     const decision = decide({ ...stateOf({ replicas: 2 }), replicas: unknown('the pods are not listed yet') });
     expect(decision).toMatchObject({ actions: [], because: { reason: 'HeldByRunningJobs' } });

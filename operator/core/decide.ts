@@ -238,7 +238,7 @@ function recheckAfter(
 ): Millis {
   if (!queue.ok) return needsPerson(state.redis) ? POLL_TROUBLE_MS : POLL_UNKNOWN_MS;
   const { ready, paused, active, nextDelayedAt } = queue.value;
-  const busy = active > 0 || (ready > 0 && !paused);
+  const busy = active > 0 || (ready > 0 && !paused) || target.wanted < target.replicas;
   const moments = [
     state.now + (busy ? POLL_BUSY_MS : POLL_QUIET_MS),
     // Nothing promotes a delayed job at zero replicas: the pool is woken when the first becomes due.

@@ -86,7 +86,8 @@ function stepDown(input: TargetInput, lower: Lower): Target {
   }
   const most = Math.min(greatest(window), state.pool.spec.scaling.maxReplicas);
   const wanted = Math.min(current, Math.max(lower.sized, most));
-  const guard = wanted < current ? (runningJobs(input, lower.queue) ?? rollout(input.deployment)) : undefined;
+  const guard =
+    wanted < current ? (runningJobs(input, lower.queue) ?? rollout(input.deployment) ?? starting(state)) : undefined;
   if (guard !== undefined) {
     const message = `${because.message}; ${guard.message}, so ${current} stay instead of ${wanted}`;
     return { wanted, replicas: current, because: { reason: guard.reason, message }, window };
@@ -113,6 +114,24 @@ function runningJobs({ state }: TargetInput, queue: QueueSnapshot): Because | un
     ? `${count(active, 'job')} still ${active === 1 ? 'runs' : 'run'}`
     : 'the replicas cannot be seen';
   return { reason: 'HeldByRunningJobs', message };
+}
+
+/** A start that takes longer is one that fails; such a replica holds nothing up. */
+const START_LIMIT_MS: Millis = 60_000;
+
+/**
+ * A process that has just begun may not hear SIGTERM yet: Node as the first process of a container ignores it until its
+ * handler is there, and would then work on, unseen, until its grace has passed. It is removed once it is ready.
+ */
+function starting({ replicas, now }: PoolState): Because | undefined {
+  const young = (replicas.ok ? replicas.value : []).filter(
+    (replica) => !replica.ready && !replica.terminating && now - replica.createdAt < START_LIMIT_MS,
+  );
+  if (young.length === 0) return undefined;
+  return {
+    reason: 'HeldByStart',
+    message: `${count(young.length, 'replica')} ${young.length === 1 ? 'is' : 'are'} starting`,
+  };
 }
 
 /** A Deployment splits a decrement over its ReplicaSets. */

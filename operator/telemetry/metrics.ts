@@ -6,7 +6,7 @@ export type PoolMetrics = Readonly<{
   replicas: Gauge<'namespace' | 'pool' | 'kind'>;
   passSeconds: Histogram;
   writes: Counter<'object' | 'outcome'>;
-  corrections: Counter;
+  unhandledErrors: Counter;
   forget: (pool: Readonly<{ namespace: string; name: string }>) => void;
 }>;
 
@@ -38,9 +38,9 @@ export function createPoolMetrics(registry: Registry): PoolMetrics {
       labelNames: ['object', 'outcome'],
       registers,
     }),
-    corrections: new Counter({
-      name: 'awp_corrections_total',
-      help: 'Foreign changes of replicas that were corrected.',
+    unhandledErrors: new Counter({
+      name: 'awp_unhandled_errors_total',
+      help: 'Errors that no part of the process handled; each ends it.',
       registers,
     }),
     forget: ({ namespace, name }) => {

@@ -240,3 +240,12 @@ it('reads with EVAL where there is no EVAL_RO', async () => {
     await old.stop();
   }
 });
+
+it('does not take the trace of an idle worker in an empty Redis for a queue', async () => {
+  await client.hset('bull:failed-over:meta', 'opts.maxLenEvents', 10_000);
+  const [depth] = await readDepths(client, [{ prefix: 'bull', name: 'failed-over' }], Date.now());
+  expect(depth).toMatchObject({ ok: true, value: { exists: false } });
+  await client.hset('bull:failed-over:meta', 'paused', 1);
+  const [paused] = await readDepths(client, [{ prefix: 'bull', name: 'failed-over' }], Date.now());
+  expect(paused).toMatchObject({ ok: true, value: { exists: true, paused: true } });
+});

@@ -16,6 +16,8 @@ export const MAX_QUEUES_A_SCRIPT = 100;
  * - A promoted job has lost its `delay`, its `opts` still have it; a retried job waits from its last `processedOn` at
  *   the earliest. So `readyAt` is never too late, and the age that follows from it is an upper bound.
  * - `paused` as a list and "0:" at the tail of `wait` are of BullMQ 5 and older.
+ * - An idle worker writes `opts.maxLenEvents` into `meta` twice a minute, into an empty Redis after a fail-over too: that
+ *   field alone is no sign of a queue. `id` is counted up by every job that is added.
  * - The tip of the event stream is of the same moment as the counts: a reader that blocks from it misses nothing.
  */
 export const DEPTH_SCRIPT = `
@@ -46,8 +48,9 @@ end
 
 local function read(base)
   local wait, prioritized, delayed = base .. 'wait', base .. 'prioritized', base .. 'delayed'
-  local exists = call('EXISTS', base .. 'meta', wait, base .. 'paused', base .. 'active', prioritized, delayed,
+  local exists = call('EXISTS', base .. 'id', wait, base .. 'paused', base .. 'active', prioritized, delayed,
     base .. 'failed', base .. 'completed', base .. 'waiting-children')
+  if call('HLEN', base .. 'meta') > call('HEXISTS', base .. 'meta', 'opts.maxLenEvents') then exists = 1 end
   local meta = call('HMGET', base .. 'meta', 'paused', 'concurrency', 'max', 'duration')
   local tail = call('LINDEX', wait, -1)
   local head = call('LINDEX', wait, 0)

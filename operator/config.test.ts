@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError, readConfig } from './config.ts';
+
+const least = { POD_NAME: 'operator-1', POD_NAMESPACE: 'agent-worker-pool' };
+
+const problemsOf = (env: Record<string, string>): readonly string[] => {
+  try {
+    readConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+  }
+  return [];
+};
+
+describe('the environment of the operator', () => {
+  it('needs two variables and has a default for every other', () => {
+    expect(readConfig(least)).toEqual({
+      ...least,
+      PORT: 8080,
+      LOG_LEVEL: 'info',
+      LEASE_NAME: 'agent-worker-pool',
+      LEASE_DURATION_SECONDS: 15_000,
+      CONCURRENT_PASSES: 16,
+    });
+  });
+
+  it('is refused with everything that is wrong at once, each with the name of its variable', () => {
+    const problems = problemsOf({ POD_NAME: '', PORT: 'http', LOG_LEVEL: 'loud', LEASE_DURATION_SECONDS: '1' });
+    expect(problems.map((problem) => problem.split(':')[0])).toEqual([
+      'POD_NAME',
+      'POD_NAMESPACE',
+      'PORT',
+      'LOG_LEVEL',
+      'LEASE_DURATION_SECONDS',
+    ]);
+    expect(problems.slice(0, 2)).toEqual([
+      'POD_NAME: is required but not set',
+      'POD_NAMESPACE: is required but not set',
+    ]);
+  });
+
+  it('may hold empty variables, which count as absent', () => {
+    expect(readConfig({ ...least, PORT: '' }).PORT).toBe(8080);
+  });
+
+  it('cannot be changed afterwards', () => {
+    expect(Object.isFrozen(readConfig(least))).toBe(true);
+  });
+});
