@@ -80,6 +80,20 @@ describe('the Deployment of a pool', () => {
     expect(template.spec.containers[1]).toEqual({ name: 'sidecar', image: 's' });
   });
 
+  it('lets SIGTERM reach a worker that has no handler for it yet, where nobody else would see its processes', () => {
+    const shared = (spec: object): unknown => {
+      const template = { spec: { containers: [{ name: 'worker', image: 'i' }], ...spec } };
+      const rendered = renderDeployment(withTemplate(template), { replicas: 1 }).spec.template as Template;
+      return (rendered.spec as { shareProcessNamespace?: boolean }).shareProcessNamespace;
+    };
+    const init = (over: object) => ({ initContainers: [{ name: 'init', image: 'i', ...over }] });
+    expect([shared({}), shared(init({}))]).toEqual([true, true]);
+    expect(shared(init({ restartPolicy: 'Always' }))).toBeUndefined();
+    expect(shared({ containers: ['worker', 'proxy'].map((name) => ({ name, image: 'i' })) })).toBeUndefined();
+    expect([shared({ hostPID: true }), shared({ os: { name: 'windows' } })]).toEqual([undefined, undefined]);
+    expect(shared({ shareProcessNamespace: false })).toBe(false);
+  });
+
   it('has the same key whatever the number of replicas', () => {
     const key = (replicas: number, resourceVersion: string) =>
       templateKey(renderDeployment(pool, { replicas, resourceVersion }));

@@ -59,12 +59,28 @@ function renderTemplate(pool: Pool): Fields {
       terminationGracePeriodSeconds: GRACE_SECONDS,
       // A worker has no business with the API server.
       automountServiceAccountToken: false,
+      ...firstProcess(spec),
       ...spec,
       containers: spec.containers.map((container) =>
         container.name === WORKER_CONTAINER ? renderWorker(pool, container) : container,
       ),
     },
   };
+}
+
+type PodSpec = Pool['spec']['workers']['template']['spec'];
+
+/**
+ * The kernel gives the first process of a container no signal that it has no handler for: a Node that is told to end
+ * while it still loads would not hear it, and work on, unseen, until its grace is over and its jobs are killed. With the
+ * pod's pause process as the first one, SIGTERM ends it. Containers beside the worker would see each other's processes:
+ * such a pod, and one that Kubernetes would refuse this for, is left as it is.
+ */
+function firstProcess({ containers, initContainers = [], ...spec }: PodSpec): Fields {
+  const sidecars = initContainers.filter((container) => container['restartPolicy'] === 'Always');
+  const { name: os } = (spec['os'] ?? {}) as { name?: unknown };
+  const impossible = spec['hostPID'] === true || os === 'windows';
+  return containers.length + sidecars.length > 1 || impossible ? {} : { shareProcessNamespace: true };
 }
 
 type Container = Pool['spec']['workers']['template']['spec']['containers'][number];
