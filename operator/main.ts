@@ -20,7 +20,7 @@ import { poolType, projectDeployment, projectPod, projectPool } from './observe/
 import { RedisAccessRegistry } from './observe/queue/redis-access.ts';
 import { RedisSecretReader } from './observe/redis-secret.ts';
 import { Scraper } from './observe/replicas/scrape.ts';
-import { QueueDirectory } from './observe/rivals.ts';
+import { QUEUE_INDEX, QueueDirectory, queueIndex } from './observe/rivals.ts';
 import { PoolPass } from './pool-pass.ts';
 import { createLog } from './telemetry/log.ts';
 import { createPoolMetrics } from './telemetry/metrics.ts';
@@ -80,6 +80,7 @@ function watchCluster({ transport, log, metrics, ownWrites }: Kube, enqueue: Enq
     ...common,
     type: poolType,
     project: projectPool,
+    indexes: { [QUEUE_INDEX]: queueIndex },
     onChange: ({ previous, current }) => {
       const changed: ObjectRef | undefined = current ?? previous;
       // A status write changes no intent: it starts no pass.

@@ -146,7 +146,7 @@ export class PoolPass {
     const { redis, secrets, queues } = this.#parts.gather;
     redis.release(poolKey);
     secrets.forget(poolKey);
-    for (const heir of queues.leave(poolKey)) this.#parts.enqueue(heir);
+    for (const heir of queues.forget(poolKey)) this.#parts.enqueue(heir);
     this.#entries.delete(poolKey);
     this.#parts.reporter.forget(refOf(poolKey));
   }

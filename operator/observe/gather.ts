@@ -11,7 +11,7 @@ import type { PoolRedis, RedisAccessRegistry } from './queue/redis-access.ts';
 import { readQueue } from './queue/source.ts';
 import type { RedisSecretReader } from './redis-secret.ts';
 import type { Scraped, Scraper, ScrapeTarget } from './replicas/scrape.ts';
-import { type QueueDirectory, rivalOf } from './rivals.ts';
+import { findRivals, type QueueDirectory } from './rivals.ts';
 
 export type GatherParts = Readonly<{
   now: () => Millis;
@@ -90,10 +90,7 @@ async function openRedis(
     parts.queues.leave(key);
     return { opened: secret, rivals: [] };
   }
-  const rivals = parts.queues.enter(key, secret.url, pool.spec.queue).flatMap((other) => {
-    const object = parts.pools.store.get(other);
-    return object === undefined ? [] : [rivalOf(object)];
-  });
+  const rivals = await findRivals(parts, pool, secret.url);
   return { opened: parts.redis.open(key, secret.url), rivals };
 }
 

@@ -47,6 +47,13 @@ describe('the Redis URL of a pool', () => {
     }
   });
 
+  it('is read once for all who ask at the same moment', async () => {
+    const { reader, reads } = readerOf(() => secretWith('redis://r'));
+    const answers = await Promise.all([reader.read(KEY, pool), reader.read(KEY, pool), reader.read(KEY, pool)]);
+    expect(answers).toEqual(Array.from({ length: 3 }, () => ({ ok: true, url: 'redis://r' })));
+    expect(reads()).toBe(1);
+  });
+
   it('that is missing is asked for again after seconds', async () => {
     let secret: object | undefined;
     const { reader, pass } = readerOf(() => secret);

@@ -24,6 +24,8 @@ export class RedisSecretReader {
   readonly #client: KubeClient;
   readonly #now: () => Millis;
   readonly #entries = new Map<string, Entry>();
+  /** Under way: pools on queues of one name ask for each other's at the same moment. */
+  readonly #asked = new Map<string, Readonly<{ ref: string; answer: Promise<RedisUrl> }>>();
 
   constructor(options: Readonly<{ client: KubeClient; now: () => Millis }>) {
     this.#client = options.client;
@@ -36,9 +38,10 @@ export class RedisSecretReader {
     const ref = `${secretName}/${key}`;
     const kept = this.#entries.get(poolKey);
     if (kept !== undefined && kept.ref === ref && this.#now() < kept.until) return kept.answer;
-    const answer = await this.#get(pool);
-    const readAt = this.#now();
-    this.#entries.set(poolKey, { answer, ref, readAt, until: readAt + (answer.ok ? KEPT_MS : FAILURE_KEPT_MS) });
+    const asked = this.#asked.get(poolKey);
+    if (asked?.ref === ref) return asked.answer;
+    const answer = this.#ask(poolKey, pool, ref);
+    this.#asked.set(poolKey, { ref, answer });
     return answer;
   }
 
@@ -52,7 +55,17 @@ export class RedisSecretReader {
 
   /** The pool is gone. */
   forget(poolKey: string): void {
+    this.#asked.delete(poolKey);
     this.#entries.delete(poolKey);
+  }
+
+  async #ask(poolKey: string, pool: Pool, ref: string): Promise<RedisUrl> {
+    const answer = await this.#get(pool);
+    if (this.#asked.get(poolKey)?.ref !== ref) return answer;
+    this.#asked.delete(poolKey);
+    const readAt = this.#now();
+    this.#entries.set(poolKey, { answer, ref, readAt, until: readAt + (answer.ok ? KEPT_MS : FAILURE_KEPT_MS) });
+    return answer;
   }
 
   async #get(pool: Pool): Promise<RedisUrl> {

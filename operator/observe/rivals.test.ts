@@ -1,38 +1,94 @@
 import { describe, expect, it } from 'vitest';
-import { QueueDirectory } from './rivals.ts';
+import { NOON, samplePool } from '../core/state.fixture.ts';
+import { keyOf } from '../kube/resources.ts';
+import { createStore } from '../kube/store.ts';
+import type { PoolObject } from './cluster.ts';
+import { findRivals, QUEUE_INDEX, QueueDirectory, queueIndex } from './rivals.ts';
 
 const queue = { prefix: 'bull', name: 'jobs' };
 
+function directoryOf(urls: Readonly<Record<string, string>>): QueueDirectory {
+  const queues = new QueueDirectory();
+  for (const [key, url] of Object.entries(urls)) queues.enter(key, url, queue);
+  return queues;
+}
+
 describe('pools on one queue', () => {
   it('know each other although their Secrets spell the same Redis differently', () => {
-    const queues = new QueueDirectory();
-    expect(queues.enter('a/one', 'redis://redis.a.svc:6379', queue)).toEqual([]);
-    expect(queues.enter('b/two', 'redis://:secret@redis.a.svc/0', queue)).toEqual(['a/one']);
-    expect(queues.enter('a/one', 'redis://redis.a.svc:6379', queue)).toEqual(['b/two']);
+    const others = (url: string) =>
+      directoryOf({ 'a/one': 'redis://redis.a.svc:6379', 'b/two': url }).othersBeside('a/one');
+    for (const url of [
+      'redis://:secret@redis.a.svc/0',
+      'redis://REDIS.a',
+      'rediss://user@redis.a.svc.cluster.local.:6379?db=0',
+    ]) {
+      expect(others(url)).toEqual(['b/two']);
+    }
+    for (const url of ['redis://redis', 'redis://redis.b.svc', 'redis://redis.a.example', 'redis://redis.a:6380']) {
+      expect(others(url)).toEqual([]);
+    }
   });
 
   it('are strangers on another queue, prefix, database or server', () => {
-    const queues = new QueueDirectory();
-    queues.enter('a/one', 'redis://redis:6379', queue);
-    expect(queues.enter('a/2', 'redis://redis:6379', { ...queue, name: 'other' })).toEqual([]);
-    expect(queues.enter('a/3', 'redis://redis:6379', { ...queue, prefix: 'x' })).toEqual([]);
-    expect(queues.enter('a/4', 'redis://redis:6379/1', queue)).toEqual([]);
-    expect(queues.enter('a/5', 'redis://other:6379', queue)).toEqual([]);
+    const queues = directoryOf({ 'a/one': 'redis://redis:6379' });
+    queues.enter('a/2', 'redis://redis:6379', { ...queue, name: 'other' });
+    queues.enter('a/3', 'redis://redis:6379', { ...queue, prefix: 'x' });
+    queues.enter('a/4', 'redis://redis:6379/1', queue);
+    queues.enter('a/5', 'redis://other:6379', queue);
+    expect(queues.othersBeside('a/one')).toEqual([]);
   });
 
   it('hear when the queue is free again', () => {
-    const queues = new QueueDirectory();
-    queues.enter('a/one', 'redis://redis:6379', queue);
-    queues.enter('a/two', 'redis://redis:6379', queue);
-    expect(queues.leave('a/one')).toEqual(['a/two']);
-    expect(queues.leave('a/one')).toEqual([]);
-    expect(queues.enter('a/two', 'redis://redis:6379', queue)).toEqual([]);
+    const queues = directoryOf({ 'a/one': 'redis://redis', 'a/two': 'redis://redis' });
+    expect(queues.forget('a/one')).toEqual(['a/two']);
+    expect(queues.forget('a/one')).toEqual([]);
+    expect(queues.othersBeside('a/two')).toEqual([]);
   });
 
-  it('leave the old queue when their Secret names another Redis', () => {
-    const queues = new QueueDirectory();
-    queues.enter('a/one', 'redis://redis:6379', queue);
-    queues.enter('a/one', 'redis://other:6379', queue);
-    expect(queues.enter('a/two', 'redis://redis:6379', queue)).toEqual([]);
+  it('leave the old queue when their Secret names another Redis, none, or nothing that is a URL', () => {
+    const queues = directoryOf({ 'a/one': 'redis://redis', 'a/two': 'redis://redis' });
+    queues.enter('a/one', 'redis://other', queue);
+    expect(queues.othersBeside('a/two')).toEqual([]);
+    queues.enter('a/one', 'redis://redis', queue);
+    expect(queues.othersBeside('a/two')).toEqual(['a/one']);
+    queues.enter('a/one', 'nonsense', queue);
+    expect(queues.othersBeside('a/two')).toEqual([]);
+    queues.leave('a/two');
+    expect(queues.knows('a/two')).toBe(true);
+    expect(queues.othersBeside('a/one')).toEqual([]);
   });
+});
+
+function poolObject(name: string, queueName: string): PoolObject {
+  const sample = samplePool();
+  const pool = {
+    ...sample,
+    name,
+    uid: name,
+    spec: { ...sample.spec, queue: { ...sample.spec.queue, name: queueName } },
+  };
+  const { namespace, uid, resourceVersion, generation } = pool;
+  const identity = { namespace, name, uid, resourceVersion };
+  return { ...identity, generation, createdAt: NOON, intentKey: '', parsed: { ok: true, pool } };
+}
+
+it('a new leader that meets one pool first looks for the others on its queue, each once', async () => {
+  const objects = [poolObject('first', 'shared'), poolObject('second', 'shared'), poolObject('third', 'other')];
+  const store = createStore<PoolObject>({ [QUEUE_INDEX]: queueIndex });
+  for (const object of objects) store.set(object);
+  const asked: string[] = [];
+  const secrets = {
+    read: async (key: string) => {
+      asked.push(key);
+      return { ok: true, url: 'redis://redis' } as const;
+    },
+  };
+  const parts = { pools: { store }, secrets, queues: new QueueDirectory() };
+  const first = objects[0]?.parsed;
+  if (first?.ok !== true) throw new Error('the sample pool cannot be read');
+  for (let pass = 0; pass < 3; pass += 1) {
+    const rivals = await findRivals(parts, first.pool, 'redis://redis');
+    expect(rivals).toEqual([{ namespace: 'agents', name: 'second', uid: 'second', createdAt: NOON }]);
+  }
+  expect(asked).toEqual([keyOf({ namespace: 'agents', name: 'second' })]);
 });
