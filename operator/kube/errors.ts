@@ -116,11 +116,22 @@ export const isGone = (error: unknown): boolean => hasStatus(error, 410);
 const terminalStatuses: ReadonlySet<number> = new Set([400, 403, 405, 413, 415, 422]);
 
 /**
- * True when the same request would be refused again: invalid, forbidden, malformed. Server-side apply answers a field
- * that the schema does not have with 500 and no reason, whatever `fieldValidation` says; that one counts too.
+ * What the API server answers with 500 and no reason, although it is the request that is at fault: server-side apply of
+ * an unknown field, of a value of another type, of a list with a key twice, or of one that cannot be converted, whatever
+ * `fieldValidation` says; and an object that is too large for the storage.
  */
+const faultsOfTheRequest = [
+  'failed to create typed patch object',
+  'failed to convert new object',
+  'field not declared in schema',
+  'etcdserver: request is too large',
+  'trying to send message larger than max',
+];
+
+/** True when the same request would be refused again: invalid, forbidden, malformed, too large. */
 export function isTerminalRefusal(error: unknown): error is KubeError {
   if (!(error instanceof KubeError)) return false;
   if (terminalStatuses.has(error.status)) return true;
-  return error.status === 500 && (error.body?.message ?? '').includes('field not declared in schema');
+  const words = error.status === 500 ? (error.body?.message ?? '') : '';
+  return faultsOfTheRequest.some((fault) => words.includes(fault));
 }

@@ -115,8 +115,23 @@ describe('a transport', () => {
     expect([isConflict(error), isTerminalRefusal(error)]).toEqual([status === 409, [400, 403, 422].includes(status)]);
   });
 
-  it('takes the 500 for an unknown field as the refusal that it is', async () => {
-    answering(({ response }) => (sendStatus(response, 500, '.spec.foo: field not declared in schema'), true));
+  it.each([
+    ['an unknown field', 'failed to create typed patch object (a/b; apps/v1): .spec.foo: field not declared in schema'],
+    [
+      'a list with a key twice',
+      'failed to create typed patch object (a/b): .volumes: duplicate entries for key [name="a"]',
+    ],
+    [
+      'another type',
+      'failed to create typed patch object (a/b): .spec.grace: expected numeric (int or float), got string',
+    ],
+    [
+      'a wrong quantity',
+      'failed to convert new object (a/b) to proper version: quantities must match the regular expression',
+    ],
+    ['what the storage cannot hold', 'etcdserver: request is too large'],
+  ])('takes the 500 for %s as the refusal that it is', async (_what, words) => {
+    answering(({ response }) => (sendStatus(response, 500, words), true));
     connect();
     const error = await failure(put);
     expect([isTerminalRefusal(error), api.requests.length]).toEqual([true, 1]);
