@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { renderDeployment, templateKey } from './deployment.ts';
 import { samplePool } from './state.fixture.ts';
@@ -9,6 +10,12 @@ const withTemplate = (template: (typeof pool)['spec']['workers']['template']) =>
   ...pool,
   spec: { ...pool.spec, workers: { ...pool.spec.workers, template } },
 });
+
+/** `Expand` of k8s.io/kubernetes/third_party/forked/golang/expansion: `$$` is a dollar, `$(NAME)` a variable's value. */
+const expandedByKubelet = (text: string): string =>
+  text.replaceAll(/\$(?:\$|\(([^)]*)\))/g, (found, name: string | undefined) =>
+    name === undefined ? '$' : name === 'POD_NAME' ? 'the-pod' : found,
+  );
 
 describe('the Deployment of a pool', () => {
   it('always carries replicas, for Kubernetes would set 1', () => {
@@ -48,11 +55,24 @@ describe('the Deployment of a pool', () => {
     ]);
   });
 
-  it('passes a queue name on as it is, even one that looks like a reference to a variable', () => {
-    const odd = { ...pool, spec: { ...pool.spec, queue: { ...pool.spec.queue, name: '$(POD_NAME)' } } };
-    expect(JSON.stringify(renderDeployment(odd, { replicas: 0 }))).toContain(
-      '{"name":"JOB_QUEUE_NAME","value":"$$(POD_NAME)"}',
+  it('passes a queue name on as it is, through what the kubelet expands in it', () => {
+    const name = fc.string({ unit: fc.constantFrom('$', '(', ')', 'POD_NAME', 'a', ' ') });
+    fc.assert(
+      fc.property(name, (queueName) => {
+        const odd = { ...pool, spec: { ...pool.spec, queue: { ...pool.spec.queue, name: queueName } } };
+        const [worker] = (renderDeployment(odd, { replicas: 0 }).spec.template as Template).spec.containers;
+        const variables = worker?.['env'] as { name: string; value: string }[];
+        const value = variables.find((variable) => variable.name === 'JOB_QUEUE_NAME')?.value ?? '';
+        expect(expandedByKubelet(value)).toBe(queueName);
+      }),
+      { examples: [['$(POD_NAME)'], ['$$(POD_NAME)'], ['a$$b'], ['$']] },
     );
+  });
+
+  it('leaves ports that are no list for the API server to refuse', () => {
+    const odd = withTemplate({ spec: { containers: [{ name: 'worker', image: 'i', ports: '8080' }] } });
+    const [worker] = (renderDeployment(odd, { replicas: 0 }).spec.template as Template).spec.containers;
+    expect(worker?.['ports']).toBe('8080');
   });
 
   it('keeps what the user wrote, probes and grace too', () => {

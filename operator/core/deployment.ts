@@ -86,12 +86,14 @@ function firstProcess({ containers, initContainers = [], ...spec }: PodSpec): Fi
 type Container = Pool['spec']['workers']['template']['spec']['containers'][number];
 
 function renderWorker(pool: Pool, container: Container): Fields {
-  const declared = Array.isArray(container['ports']) ? (container['ports'] as unknown[]) : [];
+  const port = { name: WORKER_PORT_NAME, containerPort: WORKER_PORT, protocol: 'TCP' };
+  const declared = container['ports'] ?? [];
   return {
     ...probes,
     ...container,
     env: [...ownVariables(pool), ...(container.env ?? [])],
-    ports: [...declared, { name: WORKER_PORT_NAME, containerPort: WORKER_PORT, protocol: 'TCP' }],
+    // What is no list is left for the API server to refuse: dropped, it would be missed and nobody told.
+    ports: Array.isArray(declared) ? [...(declared as unknown[]), port] : declared,
   };
 }
 
@@ -109,8 +111,8 @@ function ownVariables(pool: Pool): readonly Fields[] {
   ];
 }
 
-/** The kubelet expands `$(NAME)` in a value, and takes `$$` for a dollar. */
-const literal = (value: string): string => value.replaceAll('$(', '$$$$(');
+/** The kubelet expands `$(NAME)` in a value, and takes every `$$` for a dollar. */
+const literal = (value: string): string => value.replaceAll('$', '$$$$');
 
 const endpoint = (path: string): Fields => ({ path, port: WORKER_PORT, scheme: 'HTTP' });
 
