@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { durationBetween, int32, objectName } from './fields.ts';
-import { withRules } from './rules.ts';
+import { celString, type Rule, withRules } from './rules.ts';
 import { poolStatus } from './status.ts';
 import { podTemplate } from './template.ts';
 
@@ -20,7 +20,15 @@ const secretKeyRef = z.object({
     .describe('Key in the Secret.'),
 });
 
+/** A part of the keys in Redis: what nobody sees would make two queues of one. */
+const visible = (field: string): Rule<string> => ({
+  cel: `!self.matches(${celString('^[\\p{Z}\\x{FEFF}]|[\\p{Z}\\x{FEFF}]$|\\p{Cc}')})`,
+  holds: (text) => !/^[\p{Z}\uFEFF]|[\p{Z}\uFEFF]$|\p{Cc}/u.test(text),
+  message: `a queue's ${field} neither begins nor ends with a space and has no control character: remove it`,
+});
+
 const queueName = withRules(z.string().min(1).max(253), [
+  visible('name'),
   {
     cel: "!self.contains(':')",
     holds: (name) => !name.includes(':'),
@@ -30,7 +38,9 @@ const queueName = withRules(z.string().min(1).max(253), [
 
 const queue = z.object({
   name: queueName.describe('Name of the BullMQ queue.'),
-  prefix: z.string().min(1).max(253).default('bull').describe("Prefix of the queue's keys in Redis."),
+  prefix: withRules(z.string().min(1).max(253), [visible('prefix')])
+    .default('bull')
+    .describe("Prefix of the queue's keys in Redis."),
   redis: z
     .object({
       url: z

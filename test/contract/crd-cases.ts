@@ -72,6 +72,25 @@ const durationCases = (
   }),
 );
 
+const visibleCases = (
+  [
+    ['name', 'jobs '],
+    ['name', '   '],
+    ['name', '\u00a0jobs'],
+    ['name', 'jobs\nmore'],
+    ['name', 'jobs\u0000'],
+    ['prefix', ' bull'],
+    ['prefix', 'bull\u007f'],
+  ] as const
+).map(
+  ([field, text]): BadPool => ({
+    what: `a queue ${field} of ${JSON.stringify(text)}`,
+    spec: queueWith({ [field]: text }),
+    field: `spec.queue.${field}`,
+    sentence: `a queue's ${field} neither begins nor ends with a space and has no control character: remove it`,
+  }),
+);
+
 /** Refused by a rule of ours: the same sentence from the API server and from the parser. */
 export const refusedByRule: readonly BadPool[] = [
   {
@@ -87,6 +106,7 @@ export const refusedByRule: readonly BadPool[] = [
     field: 'spec.queue.name',
     sentence: 'a BullMQ queue name has no ":": put what stands before it into spec.queue.prefix',
   },
+  ...visibleCases,
   {
     what: 'a template without the container worker',
     spec: containersWith({ name: 'main', image: 'i' }),
