@@ -7,26 +7,35 @@ export const FIELD_MANAGER = 'agent-worker-pool';
 
 /** So many corrections within this time, and the operator keeps its hands off for as long. */
 const LIMIT = 3;
-export const CORRECTIONS_WINDOW_MS: Millis = 10 * 60 * 1000;
+const CORRECTIONS_WINDOW_MS: Millis = 10 * 60 * 1000;
 
-/** Who set `spec.replicas`, when it was not the operator. */
+/** Somebody else's number that was corrected. */
+export type Correction = Readonly<{ at: Millis; manager: string }>;
+
+/**
+ * Who set `spec.replicas`, when it was not the operator. Of a scale to zero Kubernetes keeps no owner at all: a `Scale`
+ * leaves a zero out, and so nobody has set the field.
+ */
 export function foreignManager(deployment: DeploymentView | null): string | undefined {
-  const manager = deployment?.replicasManager;
-  return manager === undefined || manager === FIELD_MANAGER ? undefined : manager;
+  if (deployment === null) return undefined;
+  const { replicasManager = 'somebody' } = deployment;
+  return replicasManager === FIELD_MANAGER ? undefined : replicasManager;
 }
 
-export const recentCorrections = (corrections: readonly Millis[], now: Millis): readonly Millis[] =>
-  corrections.filter((at) => at > now - CORRECTIONS_WINDOW_MS);
+export const recentCorrections = (corrections: readonly Correction[], now: Millis): readonly Correction[] =>
+  corrections.filter(({ at }) => at > now - CORRECTIONS_WINDOW_MS);
 
 /**
  * Somebody sets the number again and again, a person or another autoscaler: two writers of one number would fight
  * for ever, so this one stops for a while and says with whom.
  */
-export function handsOffUntil(corrections: readonly Millis[], now: Millis): Millis | undefined {
+export function handsOffUntil(corrections: readonly Correction[], now: Millis): Millis | undefined {
   const recent = recentCorrections(corrections, now);
   const last = recent.at(-1);
-  return recent.length < LIMIT || last === undefined ? undefined : last + CORRECTIONS_WINDOW_MS;
+  return recent.length < LIMIT || last === undefined ? undefined : last.at + CORRECTIONS_WINDOW_MS;
 }
 
-export const sayHandsOff = (manager: string | undefined, leftMs: Millis): string =>
-  `${manager ?? 'somebody else'} changed replicas ${LIMIT} times in ten minutes; left as they are for ${sayLength(leftMs)} more: stop the other writer`;
+export function sayHandsOff(corrections: readonly Correction[], leftMs: Millis): string {
+  const writers = [...new Set(corrections.map(({ manager }) => manager))].join(' and ');
+  return `${writers} changed replicas ${LIMIT} times in ten minutes; left as they are for ${sayLength(leftMs)} more: stop the other writer`;
+}

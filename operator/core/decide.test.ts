@@ -279,13 +279,24 @@ describe('somebody else writes replicas', () => {
     expect(decision.actions[0]?.manifest.spec.replicas).toBe(1);
     expect(decision.events[0]).toMatchObject({ reason: 'ReplicasCorrected', type: 'Warning' });
     expect(decision.events[0]?.note).toContain('kubectl set replicas to 0; corrected to 1');
-    expect(decision.memory.corrections).toEqual([NOON]);
+    expect(decision.memory.corrections).toEqual([{ at: NOON, manager: 'kubectl' }]);
+  });
+
+  it('counts a scale to zero too, of which Kubernetes does not keep who did it', () => {
+    const state = edited(0);
+    const { replicasManager: _nobody, ...deployment } = deploymentOf(state.pool, 0);
+    const decision = decide({ ...state, deployment: known({ ...deployment, generation: 2 }, NOON) });
+    expect(decision.events[0]?.note).toContain('somebody set replicas to 0; corrected to 1');
+    expect(decision.memory.corrections).toHaveLength(1);
   });
 
   it('keeps its hands off for ten minutes after three corrections in ten minutes', () => {
-    const corrections = [NOON - 300_000, NOON - 200_000, NOON - 60_000];
+    const corrections = [NOON - 300_000, NOON - 200_000, NOON - 60_000].map((at) => ({ at, manager: 'kubectl' }));
     const state = edited(0, { corrections });
     expect(decide(state).actions[0]?.manifest.spec.replicas).toBe(0);
+    expect(decide(state).because.message).toMatch(
+      /^kubectl changed replicas 3 times in ten minutes; .* for 9 min more/,
+    );
     expect(condition(state, 'ScalingActive')).toMatchObject({ status: 'False', reason: 'HandsOff' });
     const later = { ...state, now: NOON + 600_000, queue: known(queueOf({ ready: 3 }), NOON + 600_000) };
     expect(decide(later).actions[0]?.manifest.spec.replicas).toBe(1);

@@ -1,4 +1,4 @@
-import { CORRECTIONS_WINDOW_MS, foreignManager, handsOffUntil, recentCorrections, sayHandsOff } from './corrections.ts';
+import { foreignManager, handsOffUntil, recentCorrections, sayHandsOff } from './corrections.ts';
 import type { Verdict } from './conditions.ts';
 import type { Action, Decision, WakePace } from './decision.ts';
 import { renderDeployment, templateKey } from './deployment.ts';
@@ -63,7 +63,8 @@ function keepHandsOff(
   at: Readonly<{ state: PoolState; target: Target; deployment: DeploymentView | null; current: number }>,
   until: Millis,
 ): Target {
-  const message = sayHandsOff(foreignManager(at.deployment), until - at.state.now);
+  const recent = recentCorrections(at.state.memory.corrections, at.state.now);
+  const message = sayHandsOff(recent, until - at.state.now);
   return {
     ...at.target,
     wanted: at.current,
@@ -112,11 +113,12 @@ function decideScale(state: PoolState, scale: Scale): Decision {
     manager !== undefined && action !== undefined && target.replicas !== current && deployment !== null
       ? { manager, replicas: deployment.replicas }
       : undefined;
-  const corrections = recentCorrections(state.memory.corrections, state.now - CORRECTIONS_WINDOW_MS);
+  const corrections = recentCorrections(state.memory.corrections, state.now);
   const memory: ScaleMemory = {
     ...state.memory,
     wanted: target.window,
-    corrections: corrected === undefined ? corrections : [...corrections, state.now],
+    corrections:
+      corrected === undefined ? corrections : [...corrections, { at: state.now, manager: corrected.manager }],
   };
   const stalled = stalledBy(state, deployment);
   const verdict = verdictOf(scale, { action, stalled, wasReady: wasReady(state) });

@@ -1,4 +1,5 @@
 import type { Pool } from '../api/parse.ts';
+import type { Correction } from './corrections.ts';
 import type { Known, Millis } from './known.ts';
 import type { WantedEntry } from './window.ts';
 
@@ -100,8 +101,8 @@ export type ScaleMemory = Readonly<{
   coldStartMs?: number;
   /** What this leader applied last, and what the API server made of it. */
   applied?: Applied;
-  /** When somebody else's number was corrected. */
-  corrections: readonly Millis[];
+  /** Those of the last minutes, oldest first. */
+  corrections: readonly Correction[];
   refusal?: Refusal;
   /** When the status was written last: numbers alone are written at most every ten seconds. */
   statusWrittenAt?: Millis;
