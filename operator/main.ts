@@ -27,6 +27,9 @@ import { createPoolMetrics } from './telemetry/metrics.ts';
 
 const now = (): number => Date.now();
 const RESYNC_MS = 10 * 60_000;
+
+/** The one trouble at the start that a person has to end. */
+const NOT_INSTALLED = `the definition of ${KIND} is not installed: kubectl apply --server-side -f crds/`;
 /** The first in which the rules of the resource (CEL) are final: kubernetes.io/blog/2023/12/13/kubernetes-v1-29-release. */
 const OLDEST_KUBERNETES = { major: 1, minor: 29 };
 
@@ -79,6 +82,7 @@ function watchCluster({ transport, log, metrics, ownWrites }: Kube, enqueue: Enq
   const pools = createReflector({
     ...common,
     type: poolType,
+    unknownType: NOT_INSTALLED,
     project: projectPool,
     indexes: { [QUEUE_INDEX]: queueIndex },
     onChange: ({ previous, current }) => {
@@ -125,15 +129,6 @@ function build(kube: Kube) {
   return { cluster, redis, scraper, controller };
 }
 
-/** A definition that is not installed is the one trouble here that a person has to end. */
-function unreadBecause(plural: string, trouble: string | undefined): string {
-  const missing = plural === poolType.plural && trouble?.includes('404') === true;
-  const sentence = trouble ?? `the ${plural} were not read yet`;
-  return missing
-    ? `the definition of ${KIND} is not installed: kubectl apply --server-side -f crds/ (${sentence})`
-    : sentence;
-}
-
 /** In the order in which they start; they stop in the opposite one. */
 function componentsOf(
   kube: Kube,
@@ -141,8 +136,11 @@ function componentsOf(
 ): readonly Component[] {
   const reflectors = [cluster.pools, cluster.deployments, cluster.pods];
   const unsynced = (): string | undefined => {
+    const missing = cluster.pools.trouble();
+    // It can be taken away from under an operator that has read everything, and is then the only news.
+    if (missing?.startsWith(NOT_INSTALLED) === true) return missing;
     const waiting = reflectors.find((reflector) => !reflector.synced());
-    return waiting === undefined ? undefined : unreadBecause(waiting.type.plural, waiting.trouble());
+    return waiting === undefined ? undefined : (waiting.trouble() ?? `the ${waiting.type.plural} were not read yet`);
   };
   const probes = { alive: () => controller.problem() ?? kube.election.problem(), ready: unsynced };
   const http = serveHttp.bind(undefined, { port: kube.config.PORT, registry: kube.registry, probes });

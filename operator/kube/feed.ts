@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { KubeError } from './errors.ts';
+import { isNotFound, KubeError } from './errors.ts';
 import { listInPages } from './list.ts';
 import { type Logger, messageOf } from './log.ts';
 import type { KubeMetrics } from './metrics.ts';
@@ -44,6 +44,7 @@ export type FeedOptions<T> = Readonly<{
   type: ResourceType;
   namespace: string | undefined;
   labelSelector: string | undefined;
+  unknownType: string | undefined;
   project: (raw: unknown) => T;
   sink: FeedSink<T>;
   log: Logger;
@@ -290,12 +291,19 @@ export class Feed<T extends Projected> {
     const { reason, relist, delayMs } = this.restarts.judge(error, performance.now() - began);
     this.options.metrics?.watchRestarts.inc({ resource: this.options.type.plural, reason });
     if (relist) this.mustList = true;
-    const because = messageOf(error);
+    const because = this.words(error);
     const isNew = reason !== 'closed' && this.fault !== because;
     const fields = { path: this.path, reason, because, delayMs: Math.round(delayMs) };
     this.options.log[isNew ? 'warn' : 'debug'](fields, 'the watch ended and will be opened again');
     if (isNew) this.fault = because;
     await sleep(delayMs, signal);
+  }
+
+  /** A collection that is not found is one of a type that is not installed; only our own reader knows the cure. */
+  private words(error: unknown): string {
+    const { unknownType } = this.options;
+    const words = messageOf(error);
+    return unknownType !== undefined && isNotFound(error) ? `${unknownType} (${words})` : words;
   }
 }
 

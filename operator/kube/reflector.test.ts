@@ -2,6 +2,7 @@ import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { soon } from '../../test/fixtures/soon.ts';
 import { FakeKubeApi, sendStatus, type Thing, things } from '../../test/fixtures/fake-kube-api.ts';
+import { type Logger, silentLogger } from './log.ts';
 import { createKubeMetrics } from './metrics.ts';
 import { createReflector, type Reflector, type ReflectorTimings } from './reflector.ts';
 import type { Change, Projected } from './store.ts';
@@ -278,13 +279,18 @@ describe('a reflector', () => {
     expect(metric?.values[0]?.value).toBe(2);
   });
 
-  it('says in the server’s words why it has nothing yet, and starts when the cause is gone', async () => {
+  it('says in the server’s words why it has nothing yet, and what to do, once, and starts when the cause is gone', async () => {
     api.intercept = ({ response }) => {
       sendStatus(response, 404, 'the server could not find the requested resource');
       return true;
     };
-    const started = reflect().start(stop.signal);
-    await soon(() => expect(reflector.trouble()).toContain('could not find the requested resource'));
+    const said: object[] = [];
+    const log: Logger = { ...silentLogger, warn: (fields) => void said.push(fields) };
+    const started = reflect({ log, unknownType: 'things are not installed' }).start(stop.signal);
+    const words = /^things are not installed \(.*could not find the requested resource\)$/;
+    await soon(() => expect(reflector.trouble()).toMatch(words));
+    await soon(() => expect(api.requests.length).toBeGreaterThan(3));
+    expect(said).toEqual([expect.objectContaining({ because: expect.stringMatching(words) })]);
     expect(reflector.synced()).toBe(false);
     api.intercept = () => false;
     api.put('a', 1);

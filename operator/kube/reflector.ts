@@ -15,6 +15,8 @@ export type ReflectorOptions<T> = Readonly<{
   /** The namespaces to watch, one watch each; absent or empty: all, with one watch. */
   namespaces?: readonly string[];
   labelSelector?: string;
+  /** What `trouble` and the log say, before the server's words, where the server does not know the type. */
+  unknownType?: string;
   /** Keeps of an object only what is read. One that throws leaves the object as it was and is counted. */
   project: (raw: unknown) => T;
   indexes?: Indexes<T>;
@@ -154,13 +156,14 @@ class WatchingReflector<T extends Projected> implements Reflector<T> {
   }
 
   private feedOf(namespace: string | undefined): Feed<T> {
-    const { transport, type, labelSelector, project, metrics, random = Math.random } = this.options;
+    const { transport, type, labelSelector, unknownType, project, metrics, random = Math.random } = this.options;
     const { log, timings } = this;
     return new Feed<T>({
       transport,
       type,
       namespace,
       labelSelector,
+      unknownType,
       project,
       metrics,
       random,
