@@ -9,7 +9,7 @@ import { statusOfInvalid } from './core/invalid.ts';
 import type { Millis } from './core/known.ts';
 import { firstMemory } from './core/memory.ts';
 import type { ScaleMemory } from './core/state.ts';
-import { worthWriting } from './core/status.ts';
+import { writeStatusIn } from './core/status.ts';
 import type { KubeClient } from './kube/client.ts';
 import { keyOf, refOf } from './kube/resources.ts';
 import { type PoolObject, poolType } from './observe/cluster.ts';
@@ -90,9 +90,12 @@ export class PoolPass {
     if (learned === undefined) return AGAIN_MS;
     entry.memory = learned;
     armWaking(observation, decision, woken);
-    await this.#writeStatus({ type: poolType, ...object }, { entry, before: pool.status, next: decision.status });
+    const owedInMs = await this.#writeStatus(
+      { type: poolType, ...object },
+      { entry, before: pool.status, next: decision.status },
+    );
     reporter.events(pool, decision.events);
-    return decision.recheckAfterMs;
+    return Math.min(decision.recheckAfterMs, owedInMs ?? Number.POSITIVE_INFINITY);
   }
 
   /** What was learned once every action is carried out, or refused for good; undefined when the world has moved on. */
@@ -116,18 +119,24 @@ export class PoolPass {
     return memory;
   }
 
+  /** Resolves with the time after which numbers that changed are to be written, when that is not now. */
   async #writeStatus(
     target: StatusTarget,
     { entry, before, next }: Readonly<{ entry: Entry; before: PoolStatus | undefined; next: PoolStatus }>,
-  ): Promise<void> {
+  ): Promise<Millis | undefined> {
     const now = this.#parts.now();
     const { statusWrittenAt } = entry.memory;
-    const since = statusWrittenAt === undefined ? { now } : { now, writtenAt: statusWrittenAt };
-    if (!worthWriting(before, next, since)) return;
+    const inMs = writeStatusIn(
+      before,
+      next,
+      statusWrittenAt === undefined ? { now } : { now, writtenAt: statusWrittenAt },
+    );
+    if (inMs !== 0) return inMs;
     const outcome = await writeStatus(this.#parts.client, target, next);
     this.#parts.reporter.wrote('status', outcome);
     if (outcome === 'conflict') this.#parts.enqueue(keyOf(target));
     else entry.memory = { ...entry.memory, statusWrittenAt: now };
+    return undefined;
   }
 
   async #refuse(object: PoolObject, entry: Entry, problems: readonly string[]): Promise<Millis> {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { decide } from './decide.ts';
 import { known } from './known.ts';
 import { NOON, queueOf, stateOf } from './state.fixture.ts';
-import { worthWriting } from './status.ts';
+import { writeStatusIn } from './status.ts';
 
 const statusAt = (ready: number, now: number, before = stateOf().pool.status) => {
   const state = stateOf({ replicas: 2, now });
@@ -14,25 +14,25 @@ describe('writing a status', () => {
   const first = statusAt(0, NOON);
 
   it('writes the first one at once', () => {
-    expect(worthWriting(undefined, first, { now: NOON })).toBe(true);
+    expect(writeStatusIn(undefined, first, { now: NOON })).toBe(0);
   });
 
   it('writes a new wanted number at once', () => {
     const next = statusAt(60, NOON + 500, first);
-    expect(worthWriting(first, next, { writtenAt: NOON, now: NOON + 500 })).toBe(true);
+    expect(writeStatusIn(first, next, { writtenAt: NOON, now: NOON + 500 })).toBe(0);
   });
 
-  it('writes numbers alone at most every ten seconds', () => {
+  it('writes numbers alone at most every ten seconds, and says when the time has come', () => {
     const some = statusAt(5, NOON, first);
     const next = statusAt(6, NOON + 500, some);
-    expect(worthWriting(some, next, { writtenAt: NOON, now: NOON + 9999 })).toBe(false);
-    expect(worthWriting(some, next, { writtenAt: NOON, now: NOON + 10_000 })).toBe(true);
+    expect(writeStatusIn(some, next, { writtenAt: NOON, now: NOON + 9999 })).toBe(1);
+    expect(writeStatusIn(some, next, { writtenAt: NOON, now: NOON + 10_000 })).toBe(0);
   });
 
   it('never writes times alone', () => {
     const next = statusAt(0, NOON + 3_600_000, first);
     expect(next).not.toEqual(first);
-    expect(worthWriting(first, next, { writtenAt: NOON, now: NOON + 3_600_000 })).toBe(false);
+    expect(writeStatusIn(first, next, { writtenAt: NOON, now: NOON + 3_600_000 })).toBeUndefined();
   });
 
   it('writes nothing when the API server gave the same numbers back in another order', () => {
@@ -40,7 +40,7 @@ describe('writing a status', () => {
       ...first,
       replicas: Object.fromEntries(Object.entries(first.replicas ?? {}).toReversed()) as typeof first.replicas,
     };
-    expect(worthWriting(reordered as typeof first, first, { writtenAt: NOON, now: NOON + 60_000 })).toBe(false);
+    expect(writeStatusIn(reordered as typeof first, first, { writtenAt: NOON, now: NOON + 60_000 })).toBeUndefined();
   });
 
   it('moves lastTransitionTime only when a condition changes its status', () => {

@@ -61,17 +61,18 @@ function renderQueue(state: PoolState, memory: ScaleMemory, view: QueueView): No
 }
 
 /**
- * A condition, a reason or the wanted number is written at once, numbers alone at most every ten seconds, times alone
- * never: a status that changes every second would be a write, and a watch event, a second for each pool.
+ * In how many milliseconds the status is to be written, 0 for now, undefined for never. A condition, a reason or the
+ * wanted number is written at once, numbers alone at most every ten seconds, times alone never: a status that changes
+ * every second would be a write, and a watch event, a second for each pool.
  */
-export function worthWriting(
+export function writeStatusIn(
   before: PoolStatus | undefined,
   next: PoolStatus,
   since: Readonly<{ writtenAt?: Millis; now: Millis }>,
-): boolean {
-  if (before === undefined || headline(before) !== headline(next)) return true;
-  if (since.writtenAt !== undefined && since.now - since.writtenAt < NUMBERS_EVERY_MS) return false;
-  return numbers(before) !== numbers(next);
+): Millis | undefined {
+  if (before === undefined || headline(before) !== headline(next)) return 0;
+  if (numbers(before) === numbers(next)) return undefined;
+  return since.writtenAt === undefined ? 0 : Math.max(0, since.writtenAt + NUMBERS_EVERY_MS - since.now);
 }
 
 const headline = (status: PoolStatus): string =>
