@@ -1,0 +1,51 @@
+import { spawn } from 'node:child_process';
+import { join, resolve } from 'node:path';
+import { expect, it } from 'vitest';
+import { installOperator } from '../fixtures/stage/install.ts';
+import { stageOfTests } from '../fixtures/stage/stage.ts';
+
+const project = resolve(import.meta.dirname, '../..');
+
+/** Runs the demo as a person would who has a cluster, and returns its exit code and the last line of stdout. */
+function demo(args: readonly string[]): Promise<{ code: number | null; last: string; progress: string }> {
+  return new Promise((settle) => {
+    const child = spawn(process.execPath, [join(project, 'test/demo/main.ts'), '--json', ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let out = '';
+    let progress = '';
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (progress += chunk.toString()));
+    child.once('close', (code) => settle({ code, last: out.trim().split('\n').at(-1) ?? '', progress }));
+  });
+}
+
+it('the demo runs on any cluster that kubectl reaches, loses no job there and takes away what it brought', async (test) => {
+  const { AWP_KUBECONFIG: kubeconfig, AWP_CLUSTER: cluster } = process.env;
+  if (cluster === undefined || cluster === '' || kubeconfig === undefined)
+    return test.skip('this run is on a foreign cluster itself');
+  const stage = stageOfTests();
+  const context = (await stage.kubectl.run(['config', 'current-context'])).trim();
+  const { operator, worker, redis } = stage.images;
+  const { code, last, progress } = await demo([
+    '--kubeconfig',
+    kubeconfig,
+    '--context',
+    context,
+    '--jobs',
+    '40',
+    '--operator-image',
+    operator,
+    '--worker-image',
+    worker,
+    '--redis-image',
+    redis,
+  ]);
+  expect({ code, progress: code === 0 ? '' : progress }).toEqual({ code: 0, progress: '' });
+  expect(JSON.parse(last)).toMatchObject({ jobs: 40, jobsLost: 0, jobsRunTwice: 0, peakReplicas: 4 });
+  const left = await stage.kubectl.run(['get', 'namespaces,crds,clusterroles', '-o', 'name']);
+  expect(left.split('\n').filter((name) => /agent-?worker-?pool|namespace\/demo$/.test(name))).toEqual([]);
+  // Files that come after this one find the operator again.
+  await installOperator(stage);
+  await stage.close();
+});
