@@ -1,24 +1,30 @@
 import { z } from 'zod';
 
-const seconds = (fallback: number, least: number) =>
-  z.coerce
-    .number()
-    .min(least)
-    .max(3600)
-    .default(fallback)
-    .transform((value) => value * 1000);
+const number = (what: string, { least, most }: Readonly<{ least: number; most: number }>) => {
+  const error = `must be ${what} from ${least} to ${most}`;
+  return z.coerce.number({ error }).min(least, { error }).max(most, { error });
+};
+
+const whole = (least: number, most: number) => {
+  const error = `must be a whole number from ${least} to ${most}`;
+  return number('a whole number', { least, most }).int({ error });
+};
+
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 
 const environment = z.object({
   /** Name of the pod; the identity of the lease's holder. */
   POD_NAME: z.string().min(1),
   POD_NAMESPACE: z.string().min(1),
   /** Port of `/healthz`, `/readyz` and `/metrics`. */
-  PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
-  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  PORT: whole(0, 65_535).default(8080),
+  LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
   LEASE_NAME: z.string().min(1).default('agent-worker-pool'),
-  LEASE_DURATION_SECONDS: seconds(15, 2),
+  LEASE_DURATION_SECONDS: number('a number of seconds', { least: 2, most: 3600 })
+    .default(15)
+    .transform((value) => value * 1000),
   /** Pools that are looked after at a time. */
-  CONCURRENT_PASSES: z.coerce.number().int().min(1).max(256).default(16),
+  CONCURRENT_PASSES: whole(1, 256).default(16),
 });
 
 export type Config = Readonly<z.output<typeof environment>>;

@@ -78,11 +78,17 @@ export function credentialsFromKubeConfig(choice: KubeConfigChoice = {}): Creden
   };
 }
 
+/** What client-node makes up when there is neither a kubeconfig nor a service account. */
+const NO_SERVER = 'http://localhost:8080';
+
 /** client-node's view of the chosen kubeconfig or service account. */
 function loadKubeConfig(choice: KubeConfigChoice): KubeConfig {
   const config = new KubeConfig();
   if (choice.kubeconfig === undefined) config.loadFromDefault();
   else config.loadFromFile(choice.kubeconfig);
+  if (choice.kubeconfig === undefined && config.getCurrentCluster()?.server === NO_SERVER) {
+    throw new Error('no API server to speak to: set KUBECONFIG, or run in a pod with the token of a service account');
+  }
   if (choice.context !== undefined) config.setCurrentContext(choice.context);
   return config;
 }
