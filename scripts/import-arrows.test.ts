@@ -34,6 +34,7 @@ describe('the arrows of the layout', () => {
 
   it.each([
     ['operator/main.ts', "import { controller } from './loop/controller.ts';"],
+    ['operator/config.test.ts', "import { readConfig } from './config.ts';"],
     ['operator/core/deep/sizing.ts', "import { known } from '../known.ts';"],
     ['operator/core/sizing.ts', "import type { Pool } from '../api/pool.ts';"],
     ['operator/core/sizing.ts', "import { type Pool, type Queue } from '../api/pool.ts';"],

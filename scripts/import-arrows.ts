@@ -86,7 +86,9 @@ const isIn = (path: string, room: string): boolean => path === room || path.star
 /** The most specific room that holds `path`: a file, `operator/FOLDER` or a folder of the root. */
 function roomOf(path: string): string | undefined {
   const [top = '', second = ''] = path.split('/');
-  if (path in ROOMS) return path;
+  // The test of a file that is a room of its own lies in that room.
+  const file = path.replace(/\.test\.ts$/, '.ts');
+  if (file in ROOMS) return file;
   return [`${top}/${second}`, top].find((room) => room in ROOMS && isIn(path, room));
 }
 

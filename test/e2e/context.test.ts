@@ -20,10 +20,10 @@ function demo(args: readonly string[]): Promise<{ code: number | null; last: str
   });
 }
 
-it('the demo runs on any cluster that kubectl reaches, loses no job there and takes away what it brought', async (test) => {
+it('the demo runs on any cluster that kubectl reaches, loses no job there and takes away what it brought', async (ctx) => {
   const { AWP_KUBECONFIG: kubeconfig, AWP_CLUSTER: cluster } = process.env;
   if (cluster === undefined || cluster === '' || kubeconfig === undefined)
-    return test.skip('this run is on a foreign cluster itself');
+    return ctx.skip('this run is on a foreign cluster itself');
   const stage = stageOfTests();
   const context = (await stage.kubectl.run(['config', 'current-context'])).trim();
   const { operator, worker, redis } = stage.images;
