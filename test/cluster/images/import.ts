@@ -5,7 +5,7 @@ import type { Archive } from './archive.ts';
 import { ctrImport } from './storage.ts';
 
 /** Imports image archives (docker or OCI, tar) into a cluster that runs. Pods made afterwards get them. */
-export const importImages = async (handle: ClusterHandle, files: readonly string[]): Promise<void> => {
+const importImages = async (handle: ClusterHandle, files: readonly string[]): Promise<void> => {
   for (const file of files) await runInside(handle, ['ctr', ...ctrImport(file)]);
 };
 
