@@ -1,6 +1,8 @@
 import { clusterDown, clusterUp } from '../cluster/cluster.ts';
 import { CannotRunHere } from '../cluster/host.ts';
+import { updateImages } from '../cluster/images/project.ts';
 import { onStderr } from '../cluster/progress.ts';
+import { findCluster } from '../cluster/state.ts';
 import { installOperator } from '../fixtures/stage/install.ts';
 import { openStage, type Stage } from '../fixtures/stage/stage.ts';
 import { type DemoOptions, parseDemoOptions, USAGE, UsageError } from './options.ts';
@@ -22,7 +24,10 @@ async function openStageOf(options: DemoOptions, progress: (line: string) => voi
     };
     return openStage(way, images);
   }
+  const wasUp = findCluster(name) !== undefined;
   const handle = await clusterUp({ name, progress });
+  // One that was kept has the images of its time.
+  if (wasUp) await updateImages(handle, progress);
   return openStage({ kind: 'embedded', cluster: name, kubeconfig: handle.kubeconfigOutside }, images);
 }
 
