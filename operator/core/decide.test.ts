@@ -232,6 +232,32 @@ describe('what stands in the way', () => {
     expect(condition(stuck, 'Stalled')).toMatchObject({ status: 'True', reason: 'RolloutStuck' });
     expect(condition(stuck, 'Ready')?.status).toBe('False');
   });
+
+  it('says what the cluster says of replicas that it refuses to make', () => {
+    const state = stateOf({ replicas: 1, queue: { active: 1 } });
+    const deployment = { ...deploymentOf(state.pool, 1), refusedBecause: 'pods "x" is forbidden: exceeded quota' };
+    const refused = { ...state, deployment: known(deployment, NOON) };
+    expect(condition(refused, 'Stalled')).toMatchObject({ status: 'True', reason: 'ReplicasRefused' });
+    expect(condition(refused, 'Stalled')?.message).toContain('exceeded quota. Make room for them');
+    expect(condition(refused, 'Ready')?.status).toBe('False');
+  });
+
+  it('says why no replica can start, while none works, and goes on scaling', () => {
+    const broken = replicaOf('a', { ready: false, cannotStart: 'ImagePullBackOff: no such image' });
+    const leaving = replicaOf('b', { terminating: true });
+    const none = { ...stateOf({ replicas: 1, queue: { ready: 9 } }), replicas: known([broken, leaving], NOON) };
+    expect(condition(none, 'Stalled')).toMatchObject({
+      status: 'True',
+      reason: 'ReplicasCannotStart',
+      message:
+        'no replica can start: a: ImagePullBackOff: no such image. Correct spec.workers.template, or what it names',
+    });
+    expect(applied(none)).toBe(2);
+    const some = { ...none, replicas: known([broken, replicaOf('c')], NOON) };
+    expect(condition(some, 'Stalled')?.status).toBe('False');
+    const slow = { ...none, replicas: known([replicaOf('a', { ready: false })], NOON) };
+    expect(condition(slow, 'Stalled')?.status).toBe('False');
+  });
 });
 
 describe('Ready', () => {

@@ -8,7 +8,8 @@ import { learnMeanDuration } from './mean-duration.ts';
 import { learnColdStart } from './memory.ts';
 import { findObstacle, type Obstacle } from './obstacle.ts';
 import { type QueueView, viewQueue } from './queue-view.ts';
-import type { DeploymentView, PoolState, RedisTrouble, ScaleMemory } from './state.ts';
+import { needsPerson, stalledBy } from './stalled.ts';
+import type { DeploymentView, PoolState, ScaleMemory } from './state.ts';
 import { renderStatus } from './status.ts';
 import { chooseTarget, isRolledOut, type Target } from './target.ts';
 
@@ -168,23 +169,6 @@ function applyAction(
     deployment.uid === applied.uid &&
     deployment.generation <= applied.generation;
   return asApplied && asSeen ? undefined : { kind: 'apply', manifest, templateKey: key };
-}
-
-const NEEDS_A_PERSON: ReadonlySet<RedisTrouble> = new Set([
-  'SecretNotFound',
-  'SecretKeyMissing',
-  'SecretForbidden',
-  'RedisUrlInvalid',
-  'RedisAuthFailed',
-]);
-
-const needsPerson = (redis: PoolState['redis']): boolean => !redis.ok && NEEDS_A_PERSON.has(redis.trouble);
-
-function stalledBy({ redis }: PoolState, deployment: DeploymentView | null): Verdict['stalled'] {
-  if (!redis.ok && NEEDS_A_PERSON.has(redis.trouble)) return { reason: redis.trouble, message: redis.because };
-  if (deployment?.stuckBecause === undefined) return undefined;
-  const message = `the rollout cannot finish: ${deployment.stuckBecause}. Correct spec.workers.template; old replicas stay, and scale-down waits for it`;
-  return { reason: 'RolloutStuck', message };
 }
 
 function verdictOf(

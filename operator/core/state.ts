@@ -44,6 +44,8 @@ export type ReplicaView = Readonly<{
   readyAt?: Millis;
   /** `pod-template-hash` of the ReplicaSet that owns it. */
   templateHash: string;
+  /** Why its worker container does not run and will not by itself, in the kubelet's words. */
+  cannotStart?: string;
   report: Known<ReplicaReport>;
 }>;
 
@@ -63,6 +65,8 @@ export type DeploymentView = Readonly<{
   status: Readonly<{ replicas: number; updated: number; ready: number; available: number }>;
   /** Message of `Progressing=False`: a rollout that cannot finish. */
   stuckBecause?: string;
+  /** Message of `ReplicaFailure=True`: pods that a quota or a policy does not let come into being. */
+  refusedBecause?: string;
 }>;
 
 export type RedisTrouble =

@@ -46,6 +46,17 @@ describe('a Deployment as decisions see it', () => {
     expect(view.stuckBecause).toBe('has timed out progressing.');
   });
 
+  it('says in the words of the cluster why replicas are not made', () => {
+    const message = 'pods "x" is forbidden: exceeded quota: q';
+    const conditions = [
+      { type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message },
+      { type: 'Progressing', status: 'True', message: 'is progressing' },
+    ];
+    const { view } = projectDeployment({ metadata, spec: { replicas: 1 }, status: { conditions } });
+    expect(view.refusedBecause).toBe(message);
+    expect(view.stuckBecause).toBeUndefined();
+  });
+
   it('counts what the status leaves out as zero, for Kubernetes leaves zeros out', () => {
     expect(projectDeployment({ metadata, spec: { replicas: 0 } }).view.status).toEqual({
       replicas: 0,
@@ -83,6 +94,31 @@ describe('a pod as decisions see it', () => {
     expect(ready('True')).toMatchObject({ ready: true, readyAt: Date.parse('2026-01-05T12:00:09Z') });
     expect(ready('False').ready).toBe(false);
     expect(ready('False').readyAt).toBeUndefined();
+  });
+
+  it.each([
+    [
+      { reason: 'ImagePullBackOff', message: 'Back-off pulling image "x"' },
+      'ImagePullBackOff: Back-off pulling image "x"',
+    ],
+    [{ reason: 'CreateContainerConfigError' }, 'CreateContainerConfigError'],
+    [{ reason: 'CrashLoopBackOff', message: 'back-off 40s' }, 'CrashLoopBackOff: back-off 40s'],
+    [{ reason: 'ContainerCreating' }, undefined],
+    [{ reason: 'PodInitializing' }, undefined],
+    [undefined, undefined],
+  ])('cannot start when its kubelet says %j', (waiting, cannotStart) => {
+    const broken = { restartCount: 3, state: waiting === undefined ? { running: {} } : { waiting } };
+    const well = { restartCount: 0, state: { running: {} } };
+    for (const status of [{ containerStatuses: [well, broken] }, { initContainerStatuses: [broken] }]) {
+      expect(projectPod({ metadata, spec, status }).cannotStart).toBe(cannotStart);
+    }
+  });
+
+  it('is not given up for a crash or two', () => {
+    const state = { waiting: { reason: 'CrashLoopBackOff' } };
+    expect(
+      projectPod({ metadata, spec, status: { containerStatuses: [{ restartCount: 2, state }] } }).cannotStart,
+    ).toBe(undefined);
   });
 
   it('is terminating from the moment of its deletion', () => {

@@ -31,6 +31,7 @@ export type PodObject = Identity &
     createdAt: Millis;
     readyAt?: Millis;
     templateHash: string;
+    cannotStart?: string;
     address?: string;
     port: number;
   }>;
@@ -99,7 +100,8 @@ export function projectDeployment(raw: unknown): DeploymentObject {
 function viewDeployment({ metadata, spec, status = {} }: RawDeployment): DeploymentView {
   const manager = replicasManager(metadata.managedFields ?? []);
   const owner = metadata.ownerReferences?.find(({ controller, kind }) => controller === true && kind === KIND);
-  const stuck = stuckBecause(status);
+  const stuck = conditionMessage(status, { type: 'Progressing', status: 'False' });
+  const refused = conditionMessage(status, { type: 'ReplicaFailure', status: 'True' });
   return {
     uid: metadata.uid,
     resourceVersion: metadata.resourceVersion,
@@ -112,12 +114,17 @@ function viewDeployment({ metadata, spec, status = {} }: RawDeployment): Deploym
     annotations: metadata.annotations ?? {},
     status: countsOf(status),
     ...(stuck === undefined ? {} : { stuckBecause: stuck }),
+    ...(refused === undefined ? {} : { refusedBecause: refused }),
   };
 }
 
-function stuckBecause({ conditions }: NonNullable<RawDeployment['status']>): string | undefined {
-  const stuck = conditions?.find(({ type, status }) => type === 'Progressing' && status === 'False');
-  return stuck === undefined ? undefined : (stuck.message ?? stuck.reason ?? 'no reason given');
+/** What the cluster says beside a condition that has this status; undefined where it has another, or none. */
+function conditionMessage(
+  { conditions }: NonNullable<RawDeployment['status']>,
+  wanted: Readonly<{ type: string; status: string }>,
+): string | undefined {
+  const found = conditions?.find(({ type, status }) => type === wanted.type && status === wanted.status);
+  return found === undefined ? undefined : (found.message ?? found.reason ?? 'no reason given');
 }
 
 const countsOf = (status: NonNullable<RawDeployment['status']>): DeploymentView['status'] => ({
@@ -143,9 +150,16 @@ type RawPod = Raw &
     status?: Readonly<{
       phase?: string;
       podIP?: string;
+      initContainerStatuses?: readonly RawContainerStatus[];
+      containerStatuses?: readonly RawContainerStatus[];
       conditions?: readonly Readonly<{ type: string; status: string; lastTransitionTime?: string }>[];
     }>;
   }>;
+
+type RawContainerStatus = Readonly<{
+  restartCount?: number;
+  state?: Readonly<{ waiting?: Readonly<{ reason?: string; message?: string }> }>;
+}>;
 
 /** The port of the worker's endpoints when the template names none. */
 const DEFAULT_PORT = 3001;
@@ -154,6 +168,7 @@ export function projectPod(raw: unknown): PodObject {
   const object = raw as RawPod;
   const { metadata, spec, status = {} } = object;
   const readyAt = readySince(status);
+  const cannotStart = cannotStartBecause(status);
   return {
     ...identityOf(object),
     pool: poolOf(object),
@@ -163,6 +178,7 @@ export function projectPod(raw: unknown): PodObject {
     createdAt: Date.parse(metadata.creationTimestamp ?? ''),
     ...(readyAt === undefined ? {} : { readyAt }),
     templateHash: metadata.labels?.['pod-template-hash'] ?? '',
+    ...(cannotStart === undefined ? {} : { cannotStart }),
     ...(status.podIP === undefined ? {} : { address: status.podIP }),
     port: portOf(spec),
   };
@@ -172,6 +188,25 @@ export function projectPod(raw: unknown): PodObject {
 function readySince({ conditions }: NonNullable<RawPod['status']>): Millis | undefined {
   const ready = conditions?.find(({ type }) => type === 'Ready');
   return ready?.status === 'True' ? Date.parse(ready.lastTransitionTime ?? '') || 0 : undefined;
+}
+
+/** What the kubelet waits for by itself. */
+const ON_ITS_WAY: ReadonlySet<string> = new Set(['ContainerCreating', 'PodInitializing']);
+/** A container that ends is started again; one that has ended so often will not run by itself. */
+const CRASHES_IN_PLACE = 3;
+
+/** Why a container of the pod does not run, in the kubelet's words, when that will not end by itself. */
+function cannotStartBecause({
+  initContainerStatuses = [],
+  containerStatuses = [],
+}: NonNullable<RawPod['status']>): string | undefined {
+  for (const { restartCount = 0, state } of [...initContainerStatuses, ...containerStatuses]) {
+    const { reason, message } = state?.waiting ?? {};
+    if (reason === undefined || ON_ITS_WAY.has(reason)) continue;
+    if (reason === 'CrashLoopBackOff' && restartCount < CRASHES_IN_PLACE) continue;
+    return message === undefined ? reason : `${reason}: ${message}`;
+  }
+  return undefined;
 }
 
 function portOf({ containers }: RawPod['spec']): number {

@@ -125,5 +125,6 @@ const viewReplica = (pod: PodObject, { reports }: Scraped): ReplicaView => ({
   createdAt: pod.createdAt,
   ...(pod.readyAt === undefined ? {} : { readyAt: pod.readyAt }),
   templateHash: pod.templateHash,
+  ...(pod.cannotStart === undefined ? {} : { cannotStart: pod.cannotStart }),
   report: reports.get(pod.uid) ?? unknown(`replica ${pod.name} is not running`),
 });
