@@ -35,6 +35,13 @@ describe('the sentence about a Redis that cannot be asked', () => {
     });
   });
 
+  it('tells how to write a name that means another Service in each namespace', () => {
+    const hint = /does not resolve \(ENOTFOUND\); .* write NAME\.NAMESPACE\.svc$/;
+    expect(redisFailure(socketError('ENOTFOUND'), 'redis:6379').because).toMatch(hint);
+    expect(redisFailure(socketError('ENOTFOUND'), at).because).not.toMatch(hint);
+    expect(redisFailure(socketError('ECONNREFUSED'), 'redis:6379').because).not.toContain('NAMESPACE');
+  });
+
   it('looks into the attempts when several addresses were tried', () => {
     const error = new AggregateError([socketError('ECONNREFUSED'), socketError('ECONNREFUSED')], '');
     expect(redisFailure(error, at).because).toBe(`Redis at ${at} does not serve: nothing listens there (ECONNREFUSED)`);

@@ -55,6 +55,12 @@ const authFailureOf = (text: string, address: string): string | undefined => {
   return isAuthMessage(text) ? `Redis at ${address} refuses the user or password of the URL` : undefined;
 };
 
+/** A short name means another Service in each namespace: the workers' is not the operator's. */
+const hintOn = (code: string | undefined, address: string): string =>
+  (code === 'ENOTFOUND' || code === 'EAI_AGAIN') && !address.includes('.')
+    ? '; the operator looks it up in its own namespace: write NAME.NAMESPACE.svc'
+    : '';
+
 /** Sorts what went wrong on the way to the Redis at `address` (`host:port`) and says it in one sentence. */
 export function redisFailure(error: unknown, address: string): RedisFailure {
   if (error instanceof LinkLocalError) return { ok: false, trouble: 'RedisUrlInvalid', because: error.message };
@@ -63,6 +69,6 @@ export function redisFailure(error: unknown, address: string): RedisFailure {
   const auth = code === undefined ? authFailureOf(text, address) : undefined;
   if (auth !== undefined) return { ok: false, trouble: 'RedisAuthFailed', because: auth };
   const meaning = code === undefined ? undefined : SOCKET[code];
-  const why = meaning === undefined ? (code ?? text) : `${meaning} (${code})`;
+  const why = meaning === undefined ? (code ?? text) : `${meaning} (${code})${hintOn(code, address)}`;
   return { ok: false, trouble: 'RedisUnreachable', because: `Redis at ${address} does not serve: ${why}` };
 }

@@ -29,6 +29,7 @@ describe('a Redis URL', () => {
     ['redis:6379', /no host/],
     ['http://redis', /not of the form/],
     ['redis://', /no host/],
+    [`redis://${'h'.repeat(254)}`, /^its host has more than 253 characters$/],
     ['redis://redis:70000', /not of the form/],
     ['redis://redis:0', /port/],
     ['redis://redis/first', /database/],

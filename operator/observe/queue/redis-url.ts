@@ -16,6 +16,8 @@ export type ParsedRedisUrl = Readonly<{ ok: true; target: RedisTarget } | { ok: 
 
 const FORM = 'redis://[user[:password]@]host[:port][/database], or rediss:// for TLS';
 const DEFAULT_PORT = 6379;
+/** The longest name that DNS can hold. */
+const HOST_MAX_LENGTH = 253;
 const refuse = (because: string): ParsedRedisUrl => ({ ok: false, because });
 
 const decode = (text: string): string | undefined => {
@@ -50,6 +52,7 @@ function placeOf(url: URL): Place | string {
   const port = url.port === '' ? DEFAULT_PORT : Number(url.port);
   const db = databaseOf(url);
   if (host === '') return `it has no host; expected ${FORM}`;
+  if (host.length > HOST_MAX_LENGTH) return `its host has more than ${HOST_MAX_LENGTH} characters`;
   if (port < 1) return 'its port must be from 1 to 65535';
   if (isLinkLocal(host)) return `its host ${host} is a link-local address; the operator connects to none`;
   return db === undefined ? 'its database must be a number, such as /0' : { host, port, db };
