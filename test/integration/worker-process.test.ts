@@ -51,15 +51,17 @@ const startReady = async (env: Record<string, string> = {}): Promise<WorkerProce
 
 it('finishes the job that runs on SIGTERM, takes no other, and exits with 0', async () => {
   const worker = await startReady({ JOB_CONCURRENCY: '1' });
-  const [running, waiting] = await queue.addBulk([1, 2].map(() => ({ name: 'test-job', data: { durationMs: 800 } })));
-  await eventually(async () => expect(await running?.getState()).toBe('active'));
+  const [running, waiting] = await queue.addBulk([1, 2].map(() => ({ name: 'test-job', data: { durationMs: 3000 } })));
+  const active = `bullmq_worker_active_jobs{queue="${queue.name}"}`;
+  // Redis calls a job active a moment before the worker has it in its hands.
+  await eventually(async () => expect(await worker.series(active)).toBe(1));
   worker.signal('SIGTERM');
   await eventually(() => expect(worker.output()).toContain('"active":1,"msg":"stopping'));
   // Kubernetes still wants to know how it is doing.
   expect([await worker.status('/livez'), await worker.status('/ready'), await worker.status('/health')]).toEqual([
     200, 200, 200,
   ]);
-  expect(await worker.series(`bullmq_worker_active_jobs{queue="${queue.name}"}`)).toBe(1);
+  expect(await worker.series(active)).toBe(1);
   expect(await worker.exit).toBe(0);
   expect([await running?.getState(), await waiting?.getState()]).toEqual(['completed', 'waiting']);
   expect(worker.lines().at(-1)).toMatchObject({ level: 'info', msg: 'stopped', pod: 'worker-1', queue: queue.name });
