@@ -198,6 +198,8 @@ describe('what stands in the way', () => {
     const { ownerUid: _owner, ...foreign } = deploymentOf(state.pool, 1);
     const decision = decide({ ...state, deployment: known(foreign, NOON) });
     expect(decision).toMatchObject({ actions: [], because: { reason: 'NameTaken' } });
+    // Its replicas are not the pool's.
+    expect(decision.status.replicas).toMatchObject({ current: 0, wanted: 0 });
   });
 
   it('repeats no template that the API server refused, until the spec changes', () => {

@@ -27,7 +27,8 @@ export function decide(observed: PoolState): Decision {
   const state = { ...observed, memory: learn(observed) };
   const queue = viewQueue(state);
   const deployment = state.deployment.ok ? state.deployment.value : null;
-  const current = currentReplicas(state.memory, deployment);
+  // The replicas of a Deployment that is not the pool's are not the pool's either.
+  const current = deployment?.ownerUid === state.pool.uid ? currentReplicas(state.memory, deployment) : 0;
   const obstacle = findObstacle(state);
   if (obstacle !== undefined) return decideNothing(state, { queue, current, obstacle });
 
@@ -52,10 +53,8 @@ function learn({ memory, replicas, now }: PoolState): ScaleMemory {
 }
 
 /** Until the watch shows the last apply, what was applied is newer than the cache. */
-function currentReplicas({ applied }: ScaleMemory, deployment: DeploymentView | null): number {
-  if (applied !== undefined && deployment !== null && isBehind(deployment, applied)) return applied.replicas;
-  return deployment?.replicas ?? 0;
-}
+const currentReplicas = ({ applied }: ScaleMemory, deployment: DeploymentView): number =>
+  applied !== undefined && isBehind(deployment, applied) ? applied.replicas : deployment.replicas;
 
 const isBehind = (deployment: DeploymentView, applied: NonNullable<ScaleMemory['applied']>): boolean =>
   deployment.uid === applied.uid && deployment.generation < applied.generation;

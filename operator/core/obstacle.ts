@@ -1,6 +1,6 @@
 import type { Because } from './because.ts';
 import type { Millis } from './known.ts';
-import { firstLine } from './sentence.ts';
+import { asOneLine } from './sentence.ts';
 import type { PoolState, Rival } from './state.ts';
 
 /** Why nothing at all may be applied for this pool now. `stalled`: a person must act. */
@@ -63,6 +63,6 @@ function refused({ pool, memory, now }: PoolState): Obstacle | undefined {
   const { refusal } = memory;
   if (refusal === undefined || refusal.generation !== pool.generation || now >= refusal.at + REFUSAL_LASTS_MS)
     return undefined;
-  const message = `the API server refuses the Deployment: ${firstLine(refusal.because, 600)}. Correct spec.workers.template; running workers are left as they are`;
+  const message = `the API server refuses the Deployment: ${asOneLine(refusal.because, 600)}. Correct spec.workers.template; running workers are left as they are`;
   return { because: { reason: 'TemplateRefused', message }, stalled: true };
 }

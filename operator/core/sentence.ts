@@ -24,4 +24,13 @@ export function firstLine(text: string, limit = 200): string {
   return line.length > limit ? `${line.slice(0, limit - 1)}…` : line;
 }
 
+/** Another system's answer of several lines as one, cut: the API server lists the faults of an object one a line. */
+export function asOneLine(text: string, limit: number): string {
+  const lines = text.split('\n').map((line) => line.trim());
+  return firstLine(lines.filter((line) => line !== '').reduce(joinLines, ''), limit);
+}
+
+const joinLines = (before: string, line: string): string =>
+  before === '' ? line : `${before}${/[:;,[]$/.test(before) ? ' ' : '; '}${line}`;
+
 const trimZero = (text: string): string => text.replace(/\.0$/, '');

@@ -1,0 +1,21 @@
+import { describe, expect, it } from 'vitest';
+import { asOneLine, firstLine } from './sentence.ts';
+
+describe("another system's answer in a sentence of ours", () => {
+  it('keeps every fault of a list that the API server gives one a line', () => {
+    const refusal =
+      'failed to create typed patch object (agents/a; apps/v1, Kind=Deployment): errors:\n' +
+      '  .spec.template.spec.containers[name="worker"].imag: field not declared in schema\n\n' +
+      '  .spec.template.spec.nodeSelektor: field not declared in schema\n';
+    expect(asOneLine(refusal, 600)).toBe(
+      'failed to create typed patch object (agents/a; apps/v1, Kind=Deployment): errors: ' +
+        '.spec.template.spec.containers[name="worker"].imag: field not declared in schema; ' +
+        '.spec.template.spec.nodeSelektor: field not declared in schema',
+    );
+  });
+
+  it('is cut to its limit, a mark at its end', () => {
+    expect(asOneLine('a\n'.repeat(500), 20)).toBe('a; a; a; a; a; a; a…');
+    expect(firstLine('one line\nand another')).toBe('one line');
+  });
+});
