@@ -5,6 +5,7 @@ import { onStderr } from '../cluster/progress.ts';
 import { findCluster } from '../cluster/state.ts';
 import { installOperator } from '../fixtures/stage/install.ts';
 import { openStage, type Stage } from '../fixtures/stage/stage.ts';
+import { ClusterInUse, claimCluster } from './claim.ts';
 import { type DemoOptions, parseDemoOptions, USAGE, UsageError } from './options.ts';
 import { playBurst } from './play.ts';
 import { clearScene, POOL, setScene } from './scene.ts';
@@ -35,6 +36,7 @@ async function demo(options: DemoOptions, ending: AbortSignal): Promise<number> 
   const tell = say(options);
   const progress = onStderr();
   const stage = await openStageOf(options, progress);
+  if (stage.cluster === undefined) await claimCluster(stage);
   try {
     ending.throwIfAborted();
     progress('installing the operator');
@@ -94,7 +96,8 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (ending.signal.aborted) return 130;
     if (error instanceof UsageError) process.stderr.write(`${error.message}\n\n${USAGE}\n`);
-    else if (error instanceof CannotRunHere) process.stderr.write(`${error.message}\n`);
+    else if (error instanceof CannotRunHere || error instanceof ClusterInUse)
+      process.stderr.write(`${error.message}\n`);
     else process.stderr.write(`the demo failed: ${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
   }

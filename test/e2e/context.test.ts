@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { expect, it } from 'vitest';
+import { clearScene } from '../demo/scene.ts';
 import { installOperator } from '../fixtures/stage/install.ts';
 import { stageOfTests } from '../fixtures/stage/stage.ts';
 
@@ -20,27 +21,26 @@ function demo(args: readonly string[]): Promise<{ code: number | null; last: str
   });
 }
 
-it('the demo runs on any cluster that kubectl reaches, loses no job there and takes away what it brought', async (ctx) => {
+it('the demo refuses a cluster that is in use untouched, runs on any other, loses no job and takes away what it brought', async (ctx) => {
   const { AWP_KUBECONFIG: kubeconfig, AWP_CLUSTER: cluster } = process.env;
   if (cluster === undefined || cluster === '' || kubeconfig === undefined)
     return ctx.skip('this run is on a foreign cluster itself');
   const stage = stageOfTests();
   const context = (await stage.kubectl.run(['config', 'current-context'])).trim();
   const { operator, worker, redis } = stage.images;
-  const { code, last, progress } = await demo([
-    '--kubeconfig',
-    kubeconfig,
-    '--context',
-    context,
-    '--jobs',
-    '40',
-    '--operator-image',
-    operator,
-    '--worker-image',
-    worker,
-    '--redis-image',
-    redis,
-  ]);
+  const there = ['--kubeconfig', kubeconfig, '--context', context];
+  await installOperator(stage);
+  const before = await stage.kubectl.run(['get', 'namespaces,crds,deployments', '-A', '-o', 'name']);
+  const refused = await demo(there);
+  expect({ code: refused.code, said: refused.progress.trim().split('\n').at(-1) }).toEqual({
+    code: 1,
+    said: expect.stringMatching(/^this cluster is in use: it has namespace\/agent-worker-pool, .*agentworkerpools/),
+  });
+  expect(await stage.kubectl.run(['get', 'namespaces,crds,deployments', '-A', '-o', 'name'])).toBe(before);
+
+  await clearScene(stage);
+  const images = ['--operator-image', operator, '--worker-image', worker, '--redis-image', redis];
+  const { code, last, progress } = await demo([...there, '--jobs', '40', ...images]);
   expect({ code, progress: code === 0 ? '' : progress }).toEqual({ code: 0, progress: '' });
   expect(JSON.parse(last)).toMatchObject({ jobs: 40, jobsLost: 0, jobsRunTwice: 0, peakReplicas: 4 });
   const left = await stage.kubectl.run(['get', 'namespaces,crds,clusterroles', '-o', 'name']);
