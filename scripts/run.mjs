@@ -22,6 +22,8 @@ const lockFolder = join(root, '.install.lock');
 /** The holder touches its lock this often; a lock untouched for LOCK_STALE_MS belongs to a process that was killed. */
 const LOCK_TOUCH_MS = 1_000;
 const LOCK_STALE_MS = 10_000;
+/** npm runs a script through a shell, which dies of SIGTERM and passes it on to nobody: this often it is looked at. */
+const SHELL_LOOK_MS = 500;
 /** A terminal's Ctrl-C reaches this process directly and again through npm: within this time it is one signal. */
 const SAME_SIGNAL_MS = 1_000;
 
@@ -159,9 +161,16 @@ function waitFor(child, { group = false } = {}) {
   };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
   for (const signal of signals) process.on(signal, pass);
+  const shell = process.ppid;
+  const look = setInterval(() => {
+    if (process.env.npm_lifecycle_event === undefined || process.ppid === shell) return;
+    clearInterval(look);
+    pass('SIGTERM');
+  }, SHELL_LOOK_MS);
   return new Promise((settle, fail) => {
     child.once('error', fail);
     child.once('exit', (code, signal) => {
+      clearInterval(look);
       for (const each of signals) process.off(each, pass);
       settle(code ?? 128 + (constants.signals[signal] ?? 0));
     });

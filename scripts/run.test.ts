@@ -191,4 +191,18 @@ describe('a script that runs', () => {
     await until(() => expect(() => process.kill(script.pid, 0)).toThrow('ESRCH'));
     expect(script.output()).toContain('SIGTERM 1');
   });
+
+  it('is asked to end when npm is, although the shell between them passes nothing on', async () => {
+    write('cleans.mjs', `${COUNTS_SIGNALS} process.on('SIGTERM', () => process.exit());`);
+    const shell = spawn('sh', ['-c', `"${process.execPath}" scripts/run.mjs cleans.mjs; true`], {
+      cwd: root,
+      env: { ...process.env, npm_execpath: join(root, 'npm-cli.js'), npm_lifecycle_event: 'test' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    running.push(shell);
+    const script = await firstLines(shell);
+    shell.kill('SIGTERM');
+    await until(() => expect(() => process.kill(script.pid, 0)).toThrow('ESRCH'));
+    expect(script.output()).toContain('SIGTERM 1');
+  });
 });
