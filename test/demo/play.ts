@@ -20,14 +20,14 @@ export async function playBurst(stage: Stage, { scene, jobs, tell, ending }: Bur
   const addedAt = Date.now();
   const ids = await scene.jobs.add({ jobs, minMs: 500, maxMs: 3000 });
   let milestones = NO_MILESTONES;
-  let said = { at: Number.NEGATIVE_INFINITY, text: '' };
+  let said = { at: Number.NEGATIVE_INFINITY, because: '' };
   while (milestones.zeroAgainMs === undefined && Date.now() - addedAt < LIMIT_MS) {
     ending.throwIfAborted();
     const { look, done } = await lookAt(stage, scene, { addedAt, jobs });
     milestones = withLook(milestones, look, done);
     if (look.at - said.at >= ROW_EVERY_MS || milestones.zeroAgainMs !== undefined) {
-      said = { at: look.at, text: row(look) };
-      tell(said.text);
+      tell(row(look, said.because));
+      said = { at: look.at, because: look.because };
     }
     await sleep(LOOK_EVERY_MS, undefined, { signal: ending });
   }

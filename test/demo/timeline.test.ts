@@ -32,8 +32,8 @@ describe('the milestones of the demo', () => {
   });
 });
 
-it('a row of the table has the time, the queue, the replicas and the reason', () => {
-  expect(
-    row({ at: 1234, waiting: 321, active: 50, completed: 29, replicas: 8, ready: 5, wanted: 8, because: 'held to 8' }),
-  ).toBe('   1.2 s      321      50     29       5/8   held to 8');
+it('a row of the table has the time, the queue, the replicas and the reason, which is not told twice', () => {
+  const seen = { at: 1234, waiting: 321, active: 50, completed: 29, replicas: 8, ready: 5, wanted: 8, because: 'held' };
+  expect(row(seen)).toBe('   1.2 s      321      50     29           5/8   held');
+  expect(row(seen, 'held')).toBe('   1.2 s      321      50     29           5/8');
 });

@@ -37,22 +37,26 @@ function keepFirst(key: keyof Milestones, before: Milestones, now: number | unde
   return first === undefined ? {} : { [key]: first };
 }
 
-const COLUMNS = ['time', 'waiting', 'active', 'done', 'replicas', 'why'] as const;
+const COLUMNS = ['time', 'waiting', 'active', 'done', 'ready/wanted', 'why'] as const;
 
 export const header = (): string => line([...COLUMNS]);
 
-export function row(look: Look): string {
+/** The reason is told once, and again when it is another one. `saidBefore`: that of the row above. */
+export function row(look: Look, saidBefore = ''): string {
   return line([
     `${(look.at / 1000).toFixed(1)} s`,
     String(look.waiting),
     String(look.active),
     String(look.completed),
     `${look.ready}/${look.wanted}`,
-    look.because,
+    look.because === saidBefore ? '' : look.because,
   ]);
 }
 
-const WIDTHS = [8, 8, 7, 6, 9];
+const WIDTHS = [8, 8, 7, 6, 13];
 
 const line = (cells: readonly string[]): string =>
-  cells.map((cell, i) => (i < WIDTHS.length ? cell.padStart(WIDTHS[i] ?? 0) : `  ${cell}`)).join(' ');
+  cells
+    .map((cell, i) => (i < WIDTHS.length ? cell.padStart(WIDTHS[i] ?? 0) : `  ${cell}`))
+    .join(' ')
+    .trimEnd();
