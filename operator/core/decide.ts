@@ -1,4 +1,5 @@
 import { foreignManager, handsOffUntil, recentCorrections, sayHandsOff } from './corrections.ts';
+import { isRolledOut } from './bounds/removal.ts';
 import type { Verdict } from './conditions.ts';
 import type { Action, Decision, WakePace } from './decision.ts';
 import { renderDeployment, templateKey } from './deployment.ts';
@@ -11,7 +12,7 @@ import { type QueueView, viewQueue } from './queue-view.ts';
 import { needsPerson, stalledBy } from './stalled.ts';
 import type { DeploymentView, PoolState, ScaleMemory } from './state.ts';
 import { renderStatus } from './status.ts';
-import { chooseTarget, isRolledOut, type Target } from './target.ts';
+import { chooseTarget, type Target } from './target.ts';
 
 /** With a backlog, running jobs or an unknown queue. */
 const POLL_BUSY_MS: Millis = 1000;

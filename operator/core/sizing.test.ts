@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type SizingInput, size } from './sizing.ts';
+import { type SizingInput, sizeToQueue } from './sizing.ts';
 
 const base: SizingInput = {
   ready: 0,
@@ -9,8 +9,6 @@ const base: SizingInput = {
   slots: 25,
   targetWaitMs: 30_000,
   currentReplicas: 3,
-  minReplicas: 0,
-  maxReplicas: 20,
 };
 
 describe('the size of a pool', () => {
@@ -25,13 +23,6 @@ describe('the size of a pool', () => {
       '75 active + 214 waiting × 12 s / 30 s = 161 slots; 25 a replica → 7',
     ],
     [
-      'the maximum comes last',
-      { active: 75, ready: 214, meanDurationMs: 12_000, maxReplicas: 5 },
-      5,
-      'HeldToMaximum',
-      '75 active + 214 waiting × 12 s / 30 s = 161 slots; 25 a replica → 7; held to 5 by maxReplicas',
-    ],
-    [
       'a job longer than the target frees no slot in time',
       { ready: 50, meanDurationMs: 120_000 },
       2,
@@ -39,13 +30,6 @@ describe('the size of a pool', () => {
       undefined,
     ],
     ['an unknown duration counts as long', { ready: 100 }, 4, 'SizedToQueue', undefined],
-    [
-      'the floor holds',
-      { minReplicas: 2 },
-      2,
-      'RaisedToMinimum',
-      'nothing waits and nothing runs; raised to 2 by minReplicas',
-    ],
     ['a paused queue has no waiting jobs', { ready: 900, paused: true, active: 3 }, 1, 'QueuePaused', undefined],
     [
       'a cold start shortens the time that is left for the backlog',
@@ -61,15 +45,15 @@ describe('the size of a pool', () => {
       'SizedToQueue',
       undefined,
     ],
-  ] as const)('%s', (_story, over, wanted, reason, message) => {
-    const sized = size({ ...base, ...over });
-    expect(sized.wanted).toBe(wanted);
+  ] as const)('%s', (_story, over, need, reason, message) => {
+    const sized = sizeToQueue({ ...base, ...over });
+    expect(sized.need).toBe(need);
     expect(sized.because.reason).toBe(reason);
     if (message !== undefined) expect(sized.because.message).toBe(message);
   });
 
   it('says that the target cannot be met, and the cure, when a start alone takes more than half of it', () => {
-    const { because } = size({ ...base, ready: 500, meanDurationMs: 10_000, coldStartMs: 40_000 });
+    const { because } = sizeToQueue({ ...base, ready: 500, meanDurationMs: 10_000, coldStartMs: 40_000 });
     expect(because.message).toContain(
       'a replica takes 40 s to start, so the wait target of 30 s cannot be met from here: raise minReplicas',
     );
@@ -85,21 +69,9 @@ const inputs = fc.record({
   meanDurationMs: fc.integer({ min: 0, max: 86_400_000 }),
   coldStartMs: fc.integer({ min: 0, max: 600_000 }),
   currentReplicas: fc.integer({ min: 0, max: 1000 }),
-  minReplicas: fc.integer({ min: 0, max: 500 }),
-  maxReplicas: fc.integer({ min: 500, max: 1000 }),
 });
 
 describe('whatever the queue holds', () => {
-  it('the number stays between minReplicas and maxReplicas', () => {
-    fc.assert(
-      fc.property(inputs, (input) => {
-        const { wanted } = size(input);
-        expect(wanted).toBeGreaterThanOrEqual(input.minReplicas);
-        expect(wanted).toBeLessThanOrEqual(input.maxReplicas);
-      }),
-    );
-  });
-
   it('more backlog never wants fewer', () => {
     fc.assert(
       fc.property(
@@ -107,8 +79,8 @@ describe('whatever the queue holds', () => {
         fc.integer({ min: 0, max: 10_000 }),
         fc.integer({ min: 0, max: 1000 }),
         (input, waiting, active) => {
-          const more = size({ ...input, ready: input.ready + waiting, active: input.active + active });
-          expect(more.wanted).toBeGreaterThanOrEqual(size(input).wanted);
+          const more = sizeToQueue({ ...input, ready: input.ready + waiting, active: input.active + active });
+          expect(more.need).toBeGreaterThanOrEqual(sizeToQueue(input).need);
         },
       ),
     );
@@ -117,7 +89,7 @@ describe('whatever the queue holds', () => {
   it('every running job keeps a slot', () => {
     fc.assert(
       fc.property(inputs, (input) => {
-        expect(size(input).need * input.slots).toBeGreaterThanOrEqual(input.active);
+        expect(sizeToQueue(input).need * input.slots).toBeGreaterThanOrEqual(input.active);
       }),
     );
   });

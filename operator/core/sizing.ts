@@ -15,32 +15,26 @@ export type SizingInput = Readonly<{
   /** From created to Ready, last measured; matters only when replicas must be added. */
   coldStartMs?: Millis;
   currentReplicas: number;
-  minReplicas: number;
-  maxReplicas: number;
 }>;
 
-export type Sizing = Readonly<{
-  /** What the queue alone asks for. */
-  need: number;
-  /** Within the bounds of the pool. */
-  wanted: number;
-  because: Because;
-}>;
+/** What the queue alone asks for, before any rule of the pool has its say. */
+export type Sizing = Readonly<{ need: number; because: Because }>;
 
 /**
- * `need = ceil((active + waiting · min(1, S / max(T − C, T/2))) / slots)`, then the floor, the maximum last.
+ * `need = ceil((active + waiting · min(1, S / max(T − C, T/2))) / slots)`.
  * T is the wait target, S the mean duration, C the cold start. A job longer than T frees no slot in time, hence
  * min(1, …). More backlog never wants fewer.
  */
-export function size(input: SizingInput): Sizing {
+export function sizeToQueue(input: SizingInput): Sizing {
   const warm = slotsNeeded(input, 0);
   const withoutStart = Math.ceil(warm.slots / input.slots);
   const cold = withoutStart > input.currentReplicas ? slotsNeeded(input, input.coldStartMs ?? 0) : warm;
   const need = Math.ceil(cold.slots / input.slots);
   const arithmetic = sayArithmetic(input, { ...cold, need });
-  const floored = Math.max(need, input.minReplicas);
-  const wanted = Math.min(floored, input.maxReplicas);
-  return { need, wanted, because: explain(input, { need, floored, wanted, arithmetic }) };
+  if (input.paused && input.ready > 0) {
+    return { need, because: { reason: 'QueuePaused', message: `the queue is paused: ${arithmetic}` } };
+  }
+  return { need, because: { reason: need === 0 ? 'QueueEmpty' : 'SizedToQueue', message: arithmetic } };
 }
 
 type Demand = Readonly<{ waiting: number; share: number; budgetMs: Millis; slots: number }>;
@@ -68,17 +62,4 @@ function sayArithmetic(input: SizingInput, demand: Demand & { need: number }): s
     ? `; a replica takes ${sayLength(input.coldStartMs ?? 0)} to start, so the wait target of ${sayLength(input.targetWaitMs)} cannot be met from here: raise minReplicas`
     : '';
   return `${input.active} active + ${waiting} waiting${frees}${paused} = ${count(slots, 'slot')}; ${input.slots} a replica → ${need}${cure}`;
-}
-
-type Bounded = Readonly<{ need: number; floored: number; wanted: number; arithmetic: string }>;
-
-function explain(input: SizingInput, { need, floored, wanted, arithmetic }: Bounded): Because {
-  if (wanted < floored) {
-    return { reason: 'HeldToMaximum', message: `${arithmetic}; held to ${wanted} by maxReplicas` };
-  }
-  if (floored > need) {
-    return { reason: 'RaisedToMinimum', message: `${arithmetic}; raised to ${wanted} by minReplicas` };
-  }
-  if (input.paused && input.ready > 0) return { reason: 'QueuePaused', message: `the queue is paused: ${arithmetic}` };
-  return { reason: need === 0 ? 'QueueEmpty' : 'SizedToQueue', message: arithmetic };
 }

@@ -1,0 +1,59 @@
+import type { DecisionReason } from '../because.ts';
+import type { Millis } from '../known.ts';
+import { count } from '../sentence.ts';
+import type { DeploymentView } from '../state.ts';
+import type { BoundContext, Rule } from './bound.ts';
+
+type Guard = Readonly<{ reason: DecisionReason; because: string }>;
+
+/** A guard asks whether anything may be removed now; `because` is why not. */
+const guarding =
+  (guard: (context: BoundContext) => Guard | undefined): Rule =>
+  (replicas, context) => {
+    const { current } = context;
+    const held = replicas < current ? guard(context) : undefined;
+    if (held === undefined) return undefined;
+    const clause = `${held.because}, so ${current} stay instead of ${replicas}`;
+    return { to: current, reason: held.reason, clause };
+  };
+
+/** The ReplicaSet picks its victims without asking who works: nothing is taken away while any job runs. */
+function runningJobs({ state, queue }: BoundContext): Guard | undefined {
+  const replicas = state.replicas.ok ? state.replicas.value : [];
+  const reported = replicas.reduce((sum, { report }) => sum + (report.ok ? report.value.active : 0), 0);
+  const active = Math.max(queue.active, reported);
+  if (active === 0 && state.replicas.ok) return undefined;
+  const because = state.replicas.ok
+    ? `${count(active, 'job')} still ${active === 1 ? 'runs' : 'run'}`
+    : 'the replicas cannot be seen';
+  return { reason: 'HeldByRunningJobs', because };
+}
+
+/** A Deployment splits a decrement over its ReplicaSets. */
+function rollout({ deployment }: BoundContext): Guard | undefined {
+  if (deployment === null || isRolledOut(deployment)) return undefined;
+  return { reason: 'HeldByRollout', because: 'a rollout is under way' };
+}
+
+/** A start that takes longer is one that fails; such a replica holds nothing up. */
+const START_LIMIT_MS: Millis = 60_000;
+
+/**
+ * A process that has just begun may not hear SIGTERM yet: Node as the first process of a container ignores it until its
+ * handler is there, and would then work on, unseen, until its grace has passed. It is removed once it is ready.
+ */
+function starting({ state: { replicas, now } }: BoundContext): Guard | undefined {
+  const young = (replicas.ok ? replicas.value : []).filter(
+    (replica) => !replica.ready && !replica.terminating && now - replica.createdAt < START_LIMIT_MS,
+  );
+  if (young.length === 0) return undefined;
+  const because = `${count(young.length, 'replica')} ${young.length === 1 ? 'is' : 'are'} starting`;
+  return { reason: 'HeldByStart', because };
+}
+
+/** Every replica is of the template that was applied last. */
+export const isRolledOut = ({ generation, observedGeneration, status }: DeploymentView): boolean =>
+  observedGeneration >= generation && status.updated === status.replicas;
+
+/** What may be taken away at this moment, out of what the pool is steered down to. */
+export const removalRules: readonly Rule[] = [runningJobs, rollout, starting].map(guarding);
