@@ -99,14 +99,23 @@ function watchCluster({ transport, log, metrics, ownWrites }: Kube, enqueue: Enq
 
 /** The rooms of one pass, and the queue that starts it. */
 function build(kube: Kube) {
-  const { config, client, log, registry, poolMetrics, recorder, ownWrites } = kube;
+  const { config, client, log, registry, poolMetrics, recorder, ownWrites, election } = kube;
   const enqueue: Enqueue = (key) => controller.enqueue(key);
   const cluster = watchCluster(kube, enqueue);
   const redis = new RedisAccessRegistry({ now, logger: log, onWake: (key) => pass.wake(key) });
   const scraper = new Scraper({ now });
   const secrets = new RedisSecretReader({ client, now });
   const pass = new PoolPass({
-    gather: { now, client, ...cluster, redis, scraper, secrets, queues: new QueueDirectory() },
+    gather: {
+      now,
+      client,
+      ...cluster,
+      redis,
+      scraper,
+      secrets,
+      queues: new QueueDirectory(),
+      epoch: () => election.epoch(),
+    },
     client,
     now,
     enqueue,

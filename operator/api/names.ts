@@ -20,3 +20,5 @@ export const MANAGED_BY = 'agent-worker-pool';
 export const RENDERING_ANNOTATION = `${API_GROUP}/rendering`;
 /** Generation of the pool that the Deployment was last rendered from. */
 export const GENERATION_ANNOTATION = `${API_GROUP}/pool-generation`;
+/** The leader that applied a Deployment with replicas last: a new one marks what its predecessor may be at work on. */
+export const EPOCH_ANNOTATION = `${API_GROUP}/leader-epoch`;

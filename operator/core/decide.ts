@@ -1,9 +1,11 @@
+import { GENERATION_ANNOTATION, RENDERING_ANNOTATION } from '../api/names.ts';
 import { foreignManager, handsOffUntil, recentCorrections, sayHandsOff } from './corrections.ts';
 import { isRolledOut } from './bounds/removal.ts';
 import type { Verdict } from './conditions.ts';
 import type { Action, Decision, WakePace } from './decision.ts';
 import { renderDeployment, templateKey } from './deployment.ts';
 import { eventsOf } from './events.ts';
+import { isMarked, markFor } from './fencing.ts';
 import type { Millis } from './known.ts';
 import { learnMeanDuration } from './mean-duration.ts';
 import { learnColdStart } from './memory.ts';
@@ -153,12 +155,14 @@ function decideScale(state: PoolState, scale: Scale): Decision {
 
 /** One apply of the whole Deployment, when what was applied last is not what should be, or is no longer what is there. */
 function applyAction(
-  { pool, memory }: PoolState,
+  { pool, memory, epoch }: PoolState,
   { deployment, replicas }: Readonly<{ deployment: DeploymentView | null; replicas: number }>,
 ): Action | undefined {
   const { applied } = memory;
+  const mark = markFor(deployment, { replicas, epoch });
   const manifest = renderDeployment(pool, {
     replicas,
+    ...(mark === undefined ? {} : { mark }),
     ...(deployment === null ? {} : { resourceVersion: deployment.resourceVersion }),
   });
   const key = templateKey(manifest);
@@ -168,7 +172,7 @@ function applyAction(
     applied !== undefined &&
     deployment.uid === applied.uid &&
     deployment.generation <= applied.generation;
-  return asApplied && asSeen ? undefined : { kind: 'apply', manifest, templateKey: key };
+  return asApplied && asSeen && isMarked(deployment, epoch) ? undefined : { kind: 'apply', manifest, templateKey: key };
 }
 
 function verdictOf(
@@ -196,15 +200,18 @@ function wasReady({ pool }: PoolState): boolean {
   return ready?.status === 'True' && ready.observedGeneration === pool.generation;
 }
 
+/** What a Deployment was rendered from; another leader's mark is no new generation. */
+const RENDERED_FROM = [RENDERING_ANNOTATION, GENERATION_ANNOTATION] as const;
+
 function reconcilingBecause(
   deployment: DeploymentView | null,
   action: Action | undefined,
   wasReady: boolean,
 ): Verdict['reconciling'] {
-  const generation = action?.manifest.metadata.annotations;
-  const applied = deployment?.annotations;
-  const changed =
-    generation !== undefined && Object.entries(generation).some(([key, value]) => applied?.[key] !== value);
+  const rendered = action?.manifest.metadata.annotations;
+  const changed = RENDERED_FROM.some(
+    (name) => rendered !== undefined && deployment?.annotations[name] !== rendered[name],
+  );
   if (deployment === null || changed) return { reason: 'Applying', message: 'the Deployment is being applied' };
   if (isRolledOut(deployment)) return undefined;
   const { updated, replicas } = deployment.status;

@@ -1,4 +1,5 @@
 import {
+  EPOCH_ANNOTATION,
   GENERATION_ANNOTATION,
   GROUP_VERSION,
   KIND,
@@ -23,11 +24,12 @@ const RENDERING = '1';
 
 /**
  * The whole Deployment of a pool, for one server-side apply. `replicas` is always in it: left out, Kubernetes would
- * set it to 1. `resourceVersion` is the precondition that the decision was made on; absent, it must be made.
+ * set it to 1. `resourceVersion` is the precondition that the decision was made on; absent, it must be made. `mark` names
+ * the leader that applies it.
  */
 export function renderDeployment(
   pool: Pool,
-  scale: Readonly<{ replicas: number; resourceVersion?: string }>,
+  scale: Readonly<{ replicas: number; resourceVersion?: string; mark?: string }>,
 ): Manifest {
   return {
     apiVersion: 'apps/v1',
@@ -37,7 +39,11 @@ export function renderDeployment(
       namespace: pool.namespace,
       ...(scale.resourceVersion === undefined ? {} : { resourceVersion: scale.resourceVersion }),
       labels: { [POOL_LABEL]: pool.name, [MANAGED_BY_LABEL]: MANAGED_BY },
-      annotations: { [RENDERING_ANNOTATION]: RENDERING, [GENERATION_ANNOTATION]: String(pool.generation) },
+      annotations: {
+        [RENDERING_ANNOTATION]: RENDERING,
+        [GENERATION_ANNOTATION]: String(pool.generation),
+        ...(scale.mark === undefined ? {} : { [EPOCH_ANNOTATION]: scale.mark }),
+      },
       ownerReferences: [{ apiVersion: GROUP_VERSION, kind: KIND, name: pool.name, uid: pool.uid, controller: true }],
     },
     spec: {
@@ -132,9 +138,10 @@ const probes: Fields = {
   },
 };
 
-/** The rendered fields without the number and its precondition: what must be applied again when it changes. */
+/** The rendered fields without the number, its precondition and the mark: what must be applied again when it changes. */
 export function templateKey(manifest: Manifest): string {
-  const { resourceVersion: _precondition, ...metadata } = manifest.metadata;
+  const { resourceVersion: _precondition, annotations, ...metadata } = manifest.metadata;
+  const { [EPOCH_ANNOTATION]: _mark, ...rendered } = annotations;
   const { replicas: _number, ...spec } = manifest.spec;
-  return JSON.stringify({ metadata, spec });
+  return JSON.stringify({ metadata, rendered, spec });
 }

@@ -6,6 +6,9 @@ import { FIELD_MANAGER } from './corrections.ts';
 import { firstMemory } from './memory.ts';
 import type { DeploymentView, PoolState, QueueSnapshot, ReplicaView } from './state.ts';
 
+/** The leader that every test starts with. */
+export const EPOCH = '0.first';
+
 /** 2026-01-05T12:00:00Z, a Monday noon: every test starts here. */
 export const NOON: Millis = 1_767_614_400_000;
 
@@ -58,7 +61,7 @@ export const deploymentOf = (pool: Pool, replicas: number): DeploymentView => ({
   replicasManager: FIELD_MANAGER,
   ownerUid: pool.uid,
   terminating: false,
-  annotations: renderDeployment(pool, { replicas }).metadata.annotations,
+  annotations: renderDeployment(pool, { replicas, mark: EPOCH }).metadata.annotations,
   status: { replicas, updated: replicas, ready: replicas, available: replicas },
 });
 
@@ -94,6 +97,7 @@ export function stateOf({ pool = samplePool(), replicas = 0, queue = {}, ...over
     queue: known(queueOf(queue), now),
     redis: { ok: true },
     rivals: [],
+    epoch: EPOCH,
     memory: {
       ...firstMemory(pool.status, now - 3_600_000),
       applied: { uid: 'deployment-uid', generation: 1, replicas, templateKey: key },
@@ -113,6 +117,7 @@ export function afterApplying(state: PoolState, decision: Decision, elapsedMs: M
   const generation = (state.deployment.ok ? (state.deployment.value?.generation ?? 0) : 0) + 1;
   const deployment = {
     ...deploymentOf(pool, replicas),
+    annotations: apply.manifest.metadata.annotations,
     generation,
     observedGeneration: generation,
     resourceVersion: `${generation}00`,

@@ -122,5 +122,7 @@ export type PoolState = Readonly<{
   queue: Known<QueueSnapshot>;
   redis: RedisAccess;
   rivals: readonly Rival[];
+  /** The leader that decides; no two have the same. */
+  epoch: string;
   memory: ScaleMemory;
 }>;

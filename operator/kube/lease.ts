@@ -49,6 +49,11 @@ export type LeaderElector = Readonly<{
   acquired: Promise<Readonly<{ epoch: number }>>;
   /** Resolves once, when the lease or its thread is lost: the process must end. */
   lost: Promise<Readonly<{ because: string }>>;
+  /**
+   * Names this process's leadership, as no other process ever does: the lease's `leaseTransitions`, and the random part
+   * of the identity, since a deleted Lease begins to count anew. Throws `NotLeaderError` before the lease was acquired.
+   */
+  epoch(): string;
   /** By the monotonic clock alone: true while the last renewal is trusted. */
   isLeader(): boolean;
   /** Throws `NotLeaderError`. Call it right before a write leaves. */
@@ -84,6 +89,7 @@ class ThreadedElector implements LeaderElector {
   private worker: Worker | undefined;
   private sent = '';
   private releasing = false;
+  private transitions: number | undefined;
 
   constructor(options: LeaderElectorOptions) {
     const { durationMs = 15_000, renewMs = 5_000, retryMs = 2_000, heartbeatMaxMs = 20_000 } = options;
@@ -111,6 +117,11 @@ class ThreadedElector implements LeaderElector {
     });
     this.timers.push(setInterval(() => this.beat(), heartbeatEveryMs).unref());
     this.timers.push(setInterval(() => void this.sendCredentials('get'), credentialsEveryMs).unref());
+  }
+
+  epoch(): string {
+    if (this.transitions === undefined) throw new NotLeaderError();
+    return `${this.transitions}.${this.identity.slice(this.identity.lastIndexOf('_') + 1)}`;
   }
 
   isLeader(): boolean {
@@ -142,6 +153,7 @@ class ThreadedElector implements LeaderElector {
     switch (message.kind) {
       case 'acquired':
         this.showLeadership(1);
+        this.transitions = message.epoch;
         this.acquiredLater.resolve({ epoch: message.epoch });
         break;
       case 'lost':

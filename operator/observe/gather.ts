@@ -23,6 +23,8 @@ export type GatherParts = Readonly<{
   redis: RedisAccessRegistry;
   scraper: Scraper;
   queues: QueueDirectory;
+  /** The epoch of this leader. */
+  epoch: () => string;
 }>;
 
 export type GatherOptions = Readonly<{
@@ -68,6 +70,7 @@ export async function gather(parts: GatherParts, pool: Pool, options: GatherOpti
     queue: reading.queue,
     redis: reading.redis,
     rivals,
+    epoch: parts.epoch(),
     memory: options.memory,
   };
   return {
