@@ -9,6 +9,7 @@ const snapshot: QueueSnapshot = {
   paused: true,
   overdue: 8,
   oldestWaitSeconds: 1.5,
+  limits: { concurrency: 50, rateJobs: 10, ratePeriodSeconds: 60, remainingSeconds: 0.25 },
 };
 
 const create = (observed: { snapshot: QueueSnapshot | undefined; redisConnected: boolean }) =>
@@ -17,6 +18,7 @@ const create = (observed: { snapshot: QueueSnapshot | undefined; redisConnected:
     handlerNames: ['test-job'],
     concurrency: 25,
     activeJobs: () => 4,
+    runningSeconds: () => 9.5,
     observe: async () => observed,
   });
 
@@ -34,6 +36,10 @@ const OF_QUEUE = [
   'bullmq_queue_paused{queue="q"} 1',
   'bullmq_queue_oldest_job_age_seconds{queue="q"} 1.5',
   'bullmq_queue_known{queue="q"} 1',
+  'bullmq_queue_concurrency_limit{queue="q"} 50',
+  'bullmq_queue_rate_limit_jobs{queue="q"} 10',
+  'bullmq_queue_rate_limit_period_seconds{queue="q"} 60',
+  'bullmq_queue_rate_limit_remaining_seconds{queue="q"} 0.25',
 ];
 
 const ATTEMPTS = ['test-job', 'unknown'].flatMap((name) =>
@@ -55,6 +61,7 @@ const own = (redisConnected: 0 | 1): string[] => [
   ...histogram('bullmq_job_duration_seconds'),
   ...histogram('bullmq_job_wait_seconds'),
   'bullmq_worker_active_jobs{queue="q"} 4',
+  'bullmq_worker_active_jobs_age_seconds{queue="q"} 9.5',
   'bullmq_worker_concurrency{queue="q"} 25',
   `worker_redis_connected ${redisConnected}`,
   `process_start_time_seconds ${PROCESS_START_MS / 1000}`,
@@ -91,6 +98,7 @@ it('gives the same series as JSON', async () => {
     'bullmq_job_duration_seconds',
     'bullmq_job_wait_seconds',
     'bullmq_worker_active_jobs',
+    'bullmq_worker_active_jobs_age_seconds',
     'bullmq_worker_concurrency',
     'worker_redis_connected',
     'process_start_time_seconds',
@@ -99,6 +107,10 @@ it('gives the same series as JSON', async () => {
     'bullmq_queue_paused',
     'bullmq_queue_oldest_job_age_seconds',
     'bullmq_queue_known',
+    'bullmq_queue_concurrency_limit',
+    'bullmq_queue_rate_limit_jobs',
+    'bullmq_queue_rate_limit_period_seconds',
+    'bullmq_queue_rate_limit_remaining_seconds',
   ]);
   expect(series[3]).toEqual({
     name: 'bullmq_worker_active_jobs',

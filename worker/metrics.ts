@@ -19,6 +19,8 @@ type Options = Readonly<{
   handlerNames: readonly string[];
   concurrency: number;
   activeJobs: () => number;
+  /** Sum of the times that the running jobs have run. */
+  runningSeconds: () => number;
   /** The queue and the connection, asked once for each exposition. */
   observe: () => Promise<{ snapshot: QueueSnapshot | undefined; redisConnected: boolean }>;
 }>;
@@ -100,12 +102,18 @@ const createHistogram = (registry: Registry, name: string, { help, queue }: { he
   return histogram;
 };
 
-const createOwnGauges = (registry: Registry, { queue, concurrency, activeJobs }: Options) => {
+const createOwnGauges = (registry: Registry, { queue, concurrency, activeJobs, runningSeconds }: Options) => {
   const registers = [registry];
   const labelNames = ['queue'] as const;
   const active = new Gauge({
     name: 'bullmq_worker_active_jobs',
     help: 'Jobs that this replica runs now.',
+    labelNames,
+    registers,
+  });
+  const ages = new Gauge({
+    name: 'bullmq_worker_active_jobs_age_seconds',
+    help: 'Sum of the times that the jobs of this replica have run.',
     labelNames,
     registers,
   });
@@ -129,6 +137,7 @@ const createOwnGauges = (registry: Registry, { queue, concurrency, activeJobs }:
   start.set(PROCESS_START_MS / 1000);
   return (redisConnected: boolean): void => {
     active.set({ queue }, activeJobs());
+    ages.set({ queue }, runningSeconds());
     redis.set(redisConnected ? 1 : 0);
   };
 };
@@ -148,12 +157,36 @@ const createQueueGauges = (registry: Registry, queue: string) => {
   const paused = gauge('bullmq_queue_paused', '1 while the queue is paused, else 0.');
   const oldest = gauge('bullmq_queue_oldest_job_age_seconds', 'How long the oldest job that can run has waited.');
   const known = gauge('bullmq_queue_known', '1 when any key of the queue exists in Redis, else 0.');
+  const setLimits = createLimitGauges(gauge, queue);
   return (snapshot: QueueSnapshot): void => {
     for (const state of JOB_STATES) jobs.set({ queue, state }, snapshot.counts[state]);
     overdue.set({ queue }, snapshot.overdue);
     paused.set({ queue }, snapshot.paused ? 1 : 0);
     oldest.set({ queue }, snapshot.oldestWaitSeconds);
     known.set({ queue }, snapshot.known ? 1 : 0);
+    setLimits(snapshot.limits);
+  };
+};
+
+type MakeGauge = (name: string, help: string) => Gauge<'queue'>;
+
+/** BullMQ's limits of the whole queue: more replicas than they let work are of no use. */
+const createLimitGauges = (gauge: MakeGauge, queue: string): ((limits: QueueSnapshot['limits']) => void) => {
+  const concurrency = gauge(
+    'bullmq_queue_concurrency_limit',
+    'Jobs of the queue that may run at once, 0 for any number.',
+  );
+  const jobs = gauge(
+    'bullmq_queue_rate_limit_jobs',
+    'Jobs that may start in a period of the rate limit, 0 for any number.',
+  );
+  const period = gauge('bullmq_queue_rate_limit_period_seconds', 'Period of the rate limit, 0 for none.');
+  const remaining = gauge('bullmq_queue_rate_limit_remaining_seconds', 'How long the rate limit lets no job start.');
+  return (limits) => {
+    concurrency.set({ queue }, limits.concurrency);
+    jobs.set({ queue }, limits.rateJobs);
+    period.set({ queue }, limits.ratePeriodSeconds);
+    remaining.set({ queue }, limits.remainingSeconds);
   };
 };
 

@@ -90,6 +90,7 @@ const assemble = ({ handlers, config, log = logFor(config), timing: shortened }:
     handlerNames: Object.keys(handlers),
     concurrency: config.concurrency,
     activeJobs: () => worker.activeJobs,
+    runningSeconds: () => worker.runningSeconds(),
     observe: async () => {
       const snapshot = await reader.current();
       return { snapshot, redisConnected: link.connected && !reader.lastReadFailed && worker.fetchFault === undefined };

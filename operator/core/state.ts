@@ -13,6 +13,12 @@ export type QueueSnapshot = Readonly<{
   delayed: number;
   failed: number;
   paused: boolean;
+  /** BullMQ's global concurrency: so many jobs of the whole queue may run at once. Absent: any number. */
+  concurrency?: number;
+  /** BullMQ's global rate limit: `max` jobs may start in `durationMs`. Absent: any number. */
+  rateLimit?: Readonly<{ max: number; durationMs: Millis }>;
+  /** The rate limit is used up: no job starts for so long. Absent while jobs may start. */
+  limitedForMs?: Millis;
   /** When the first delayed job becomes due. */
   nextDelayedAt?: Millis;
   /** Age of the oldest job that could start now. */
@@ -32,6 +38,8 @@ export type ReplicaReport = Readonly<{
   processStart: number;
   durationSum: number;
   durationCount: number;
+  /** Sum of the times that the running jobs have run, in seconds; absent when the image does not say it. */
+  runningSeconds?: number;
 }>;
 
 export type ReplicaView = Readonly<{

@@ -177,9 +177,22 @@ it('says how much longer the queue is limited', async () => {
   const { queue } = newQueue();
   await queue.setGlobalRateLimit(1, 30_000);
   await queue.rateLimit(20_000);
-  const { limiterTtlMs } = await depthAt(queue, Date.now());
-  expect(limiterTtlMs).toBeGreaterThan(15_000);
-  expect(limiterTtlMs).toBeLessThanOrEqual(20_000);
+  const { limitedForMs } = await depthAt(queue, Date.now());
+  expect(limitedForMs).toBeGreaterThan(15_000);
+  expect(limitedForMs).toBeLessThanOrEqual(20_000);
+});
+
+it('says that the queue is limited only once the limit is used up', async () => {
+  const { queue, worker } = newQueue();
+  await queue.setGlobalRateLimit(2, 60_000);
+  await queue.addBulk(Array.from({ length: 3 }, () => ({ name: 'job', data: {} })));
+  await worker.getNextJob('first', { block: false });
+  expect(await depthAt(queue, Date.now())).toMatchObject({ active: 1, limitedForMs: undefined });
+  await worker.getNextJob('second', { block: false });
+  const depth = await depthAt(queue, Date.now());
+  expect(depth).toMatchObject({ active: 2, rateLimit: { max: 2, durationMs: 60_000 } });
+  expect(depth.limitedForMs).toBeGreaterThan(30_000);
+  expect(await worker.getNextJob('third', { block: false })).toBeUndefined();
 });
 
 it('reads the paused list and the marker that BullMQ 5 and older left, and removes neither', async () => {

@@ -113,6 +113,10 @@ describe('workers and Redis as sources of one queue', () => {
     // The one slot is taken, so nobody has promoted the job that is overdue.
     expect(await expectSame(target)).toMatchObject({ ready: 4, active: 1, delayed: 1, failed: 1 });
 
+    await queue.setGlobalConcurrency(7);
+    await queue.setGlobalRateLimit(30, 60_000);
+    expect(await expectSame(target)).toMatchObject({ concurrency: 7, rateLimit: { max: 30, durationMs: 60_000 } });
+
     await queue.pause();
     expect(await expectSame(target)).toMatchObject({ ready: 4, paused: true });
     await queue.resume();

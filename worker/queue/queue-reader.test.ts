@@ -3,7 +3,8 @@ import { QueueReader } from './queue-reader.ts';
 import { parseReply } from './read-queue.ts';
 import type { QueueSnapshot } from './read-queue.ts';
 
-const snapshot = (waiting: number): QueueSnapshot => parseReply([waiting, 0, 0, 0, 0, 0, 0, 1, 0, 0, -1], 0);
+const snapshot = (waiting: number): QueueSnapshot =>
+  parseReply([waiting, 0, 0, 0, 0, 0, 0, 1, 0, 0, -1, 0, 0, 0, 0], 0);
 
 const createReader = () => {
   const state = { now: 0, connected: true, reads: 0, failures: [] as unknown[] };
@@ -68,11 +69,11 @@ it('does not wait longer than it should for a Redis that hangs', async () => {
 });
 
 it.each([[null], [[1, 2, 3]], [[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 'x']]])('takes %j for no snapshot', (reply) => {
-  expect(() => parseReply(reply, 0)).toThrow('something else than eleven numbers');
+  expect(() => parseReply(reply, 0)).toThrow('something else than fifteen numbers');
 });
 
 it('gives the age of the oldest job in seconds, never below 0 when clocks differ', () => {
   const ageOf = (oldestReadyAt: number) =>
-    parseReply([1, 0, 0, 0, 0, 0, 0, 1, 0, 0, oldestReadyAt], 5000).oldestWaitSeconds;
+    parseReply([1, 0, 0, 0, 0, 0, 0, 1, 0, 0, oldestReadyAt, 0, 0, 0, 0], 5000).oldestWaitSeconds;
   expect([ageOf(-1), ageOf(2500), ageOf(9000)]).toEqual([0, 2.5, 0]);
 });

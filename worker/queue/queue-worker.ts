@@ -26,6 +26,8 @@ export class QueueWorker extends Worker {
   readonly #client: Redis;
   #blocking: BlockingClient | undefined;
   #activeJobs = 0;
+  /** Sum of the start times (ms) of the jobs that run. */
+  #startedAtSum = 0;
 
   constructor({ config, timing, client, processor }: Options) {
     super(config.queue.name, processor, {
@@ -46,6 +48,11 @@ export class QueueWorker extends Worker {
   /** Jobs that run now, or whose result is not stored in Redis yet. */
   get activeJobs(): number {
     return this.#activeJobs;
+  }
+
+  /** Sum of the times that the running jobs have run. */
+  runningSeconds(now = Date.now()): number {
+    return Math.max(0, this.#activeJobs * now - this.#startedAtSum) / 1000;
   }
 
   /**
@@ -94,11 +101,14 @@ export class QueueWorker extends Worker {
   }
 
   override async processJob(...args: Parameters<Worker['processJob']>): Promise<void | Job> {
+    const startedAt = Date.now();
     this.#activeJobs += 1;
+    this.#startedAtSum += startedAt;
     try {
       return await super.processJob(...args);
     } finally {
       this.#activeJobs -= 1;
+      this.#startedAtSum -= startedAt;
     }
   }
 }

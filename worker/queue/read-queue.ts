@@ -24,12 +24,22 @@ export type QueueSnapshot = Readonly<{
   overdue: number;
   /** How long the oldest job that could run has been able to; 0 when there is none. */
   oldestWaitSeconds: number;
+  /** BullMQ's own limits of the whole queue; 0 for one that is not set. */
+  limits: Readonly<{
+    concurrency: number;
+    rateJobs: number;
+    ratePeriodSeconds: number;
+    /** The rate limit is used up: no job starts for so long. */
+    remainingSeconds: number;
+  }>;
 }>;
 
 /**
- * Reads one queue, touching a bounded number of jobs. Keys: those of the states in the order of JOB_STATES, `meta`, `id`.
- * Arguments: now (ms), prefix of the job hashes. Returns the seven counts, then known, paused, overdue and the time
- * (ms) since which the oldest job can run, or -1.
+ * Reads one queue, touching a bounded number of jobs. Keys: those of the states in the order of JOB_STATES, `meta`, `id`,
+ * `limiter`.
+ * Arguments: now (ms), prefix of the job hashes. Returns the seven counts, then known, paused, overdue, the time (ms)
+ * since which the oldest job can run, or -1, and of `meta` and `limiter` the global concurrency, the global rate limit's
+ * jobs and period (ms), and for how long (ms) it lets no job start.
  *
  * - Every added job counts up `id`, and a Queue writes `meta`. An idle worker's search for stalled jobs writes
  *   `opts.maxLenEvents` into `meta` too, so that field alone does not show that anybody knows the queue.
@@ -86,7 +96,16 @@ end
 local due = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
 if overdue > 0 then consider(math.floor(tonumber(due[2]) / 4096)) end
 
-return { counts[1], counts[2], counts[3], counts[4], counts[5], counts[6], counts[7], known, paused, overdue, oldest }
+local limits = redis.call('HMGET', KEYS[8], 'concurrency', 'max', 'duration')
+local started = tonumber(redis.call('GET', KEYS[10]) or '') or 0
+local remaining = 0
+if started >= (tonumber(limits[2] or '') or 9007199254740991) then remaining = math.max(0, redis.call('PTTL', KEYS[10])) end
+local function whole(text) return math.max(0, math.floor(tonumber(text or '') or 0)) end
+
+return {
+  counts[1], counts[2], counts[3], counts[4], counts[5], counts[6], counts[7], known, paused, overdue, oldest,
+  whole(limits[1]), whole(limits[2]), whole(limits[3]), remaining,
+}
 `;
 
 const KEY_SUFFIXES = [
@@ -99,6 +118,7 @@ const KEY_SUFFIXES = [
   'waiting-children',
   'meta',
   'id',
+  'limiter',
 ];
 
 type ScriptedClient = Redis & { readAwpQueue(...keysAndArguments: (string | number)[]): Promise<unknown> };
@@ -115,13 +135,19 @@ export const prepareQueueRead = (client: Redis, queue: WorkerConfig['queue']) =>
     parseReply(await (client as ScriptedClient).readAwpQueue(...keys, now, jobPrefix), now);
 };
 
-/** @throws when the reply is not eleven whole numbers. */
+/** @throws when the reply is not fifteen whole numbers. */
 export const parseReply = (reply: unknown, now: number): QueueSnapshot => {
-  if (!Array.isArray(reply) || reply.length !== 11 || !reply.every(Number.isInteger)) {
-    throw new Error('the read of the queue returned something else than eleven numbers');
+  if (!Array.isArray(reply) || reply.length !== 15 || !reply.every(Number.isInteger)) {
+    throw new Error('the read of the queue returned something else than fifteen numbers');
   }
   const [waiting, prioritized, active, delayed, failed, completed, waitingChildren] = reply as number[];
   const [known, paused, overdue, oldestReadyAt] = (reply as number[]).slice(7) as [number, number, number, number];
+  const [concurrency, rateJobs, ratePeriod, remaining] = (reply as number[]).slice(11) as [
+    number,
+    number,
+    number,
+    number,
+  ];
   return {
     counts: { waiting, prioritized, active, delayed, failed, completed, 'waiting-children': waitingChildren } as Record<
       JobState,
@@ -131,5 +157,6 @@ export const parseReply = (reply: unknown, now: number): QueueSnapshot => {
     paused: paused === 1,
     overdue,
     oldestWaitSeconds: oldestReadyAt < 0 ? 0 : Math.max(0, now - oldestReadyAt) / 1000,
+    limits: { concurrency, rateJobs, ratePeriodSeconds: ratePeriod / 1000, remainingSeconds: remaining / 1000 },
   };
 };

@@ -24,6 +24,7 @@ export const DEPTH_SCRIPT = `
 local call = redis.call
 local due = ARGV[1]
 local PRIORITY = 4294967296
+local UNLIMITED = 9007199254740991
 
 local function readyAt(base, id)
   local job = id and call('HMGET', base .. id, 'timestamp', 'processedOn', 'opts')
@@ -44,6 +45,13 @@ local function ofPriorities(base, prioritized)
   local urgent = call('ZRANGE', prioritized, 0, 0)[1]
   local lazy = call('ZRANGEBYSCORE', prioritized, level, '+inf', 'LIMIT', 0, 1)[1]
   return math.min(readyAt(base, urgent), lazy ~= urgent and readyAt(base, lazy) or math.huge)
+end
+
+-- How long no job may start: a limit counts only when it is used up. BullMQ's rateLimit() writes the greatest number.
+local function limitedFor(base, max)
+  local started = tonumber(call('GET', base .. 'limiter') or '') or 0
+  if started < (tonumber(max or '') or UNLIMITED) then return 0 end
+  return math.max(0, call('PTTL', base .. 'limiter'))
 end
 
 local function read(base)
@@ -79,7 +87,7 @@ local function read(base)
     meta[2] or '',
     meta[3] or '',
     meta[4] or '',
-    call('PTTL', base .. 'limiter'),
+    limitedFor(base, meta[3]),
     upcoming[2] or '',
     oldest < math.huge and string.format('%.0f', oldest) or '',
     tip[1] and tip[1][1] or '0-0',

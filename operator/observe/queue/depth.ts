@@ -25,8 +25,8 @@ export type QueueDepth = Readonly<{
   concurrency: number | undefined;
   /** BullMQ's global rate limit: `max` jobs in `durationMs`. */
   rateLimit: Readonly<{ max: number; durationMs: number }> | undefined;
-  /** How much longer the queue is limited: the limiter key lives and no job may start once its count is reached. */
-  limiterTtlMs: number | undefined;
+  /** How much longer no job may start, because the rate limit is used up. */
+  limitedForMs: number | undefined;
   nextDelayedAt: Millis | undefined;
   oldestReadyAt: Millis | undefined;
   /** The last id of the event stream, `0-0` where there is none. */
@@ -95,7 +95,7 @@ function toDepth(row: unknown): QueueDepth | string {
     paused: paused !== '' && paused !== '0',
     concurrency: positive(concurrency),
     rateLimit: rateLimitOf(positive(max), positive(duration)),
-    limiterTtlMs: positive(limiter),
+    limitedForMs: positive(limiter),
     nextDelayedAt: nextScore === undefined ? undefined : Math.floor(nextScore / 4096),
     oldestReadyAt: positive(oldest),
     tip: tip ?? '0-0',
@@ -128,6 +128,9 @@ export function snapshotOf(depth: QueueDepth, at: Millis): QueueSnapshot {
     delayed: depth.delayed - depth.overdue,
     failed: depth.failed,
     paused: depth.paused,
+    ...(depth.concurrency === undefined ? {} : { concurrency: depth.concurrency }),
+    ...(depth.rateLimit === undefined ? {} : { rateLimit: depth.rateLimit }),
+    ...(depth.limitedForMs === undefined ? {} : { limitedForMs: depth.limitedForMs }),
     ...(depth.nextDelayedAt === undefined ? {} : { nextDelayedAt: depth.nextDelayedAt }),
     ...(depth.oldestReadyAt === undefined ? {} : { oldestWaitMs: Math.max(0, at - depth.oldestReadyAt) }),
     exists: depth.exists,

@@ -23,7 +23,7 @@ const depth: QueueDepth = {
   paused: false,
   concurrency: undefined,
   rateLimit: undefined,
-  limiterTtlMs: undefined,
+  limitedForMs: undefined,
   nextDelayedAt: 900,
   oldestReadyAt: 15,
   tip: '5-1',

@@ -12,7 +12,12 @@ const LINES = [
   'bullmq_queue_paused{queue="q"} 0',
   'bullmq_queue_known{queue="q"} 1',
   'bullmq_queue_oldest_job_age_seconds{queue="q"} 12.3456',
+  'bullmq_queue_concurrency_limit{queue="q"} 40',
+  'bullmq_queue_rate_limit_jobs{queue="q"} 100',
+  'bullmq_queue_rate_limit_period_seconds{queue="q"} 60',
+  'bullmq_queue_rate_limit_remaining_seconds{queue="q"} 0.5',
   'bullmq_worker_active_jobs{queue="q"} 3',
+  'bullmq_worker_active_jobs_age_seconds{queue="q"} 4.5',
   'bullmq_worker_concurrency{queue="q"} 25',
   'process_start_time_seconds 1795566812',
   '# TYPE bullmq_job_duration_seconds histogram',
@@ -29,7 +34,14 @@ describe('the gauges of a replica', () => {
     expect(reportOf(exposition(LINES), 'q', 7)).toEqual({
       ok: true,
       at: 7,
-      value: { active: 3, slots: 25, processStart: 1795566812, durationSum: 30.5, durationCount: 6 },
+      value: {
+        active: 3,
+        slots: 25,
+        processStart: 1795566812,
+        durationSum: 30.5,
+        durationCount: 6,
+        runningSeconds: 4.5,
+      },
     });
     expect(queueOf(exposition(LINES), 'q', 7)).toEqual({
       ok: true,
@@ -40,6 +52,9 @@ describe('the gauges of a replica', () => {
         delayed: 6,
         failed: 1,
         paused: false,
+        concurrency: 40,
+        rateLimit: { max: 100, durationMs: 60_000 },
+        limitedForMs: 500,
         oldestWaitMs: 12_346,
         exists: true,
         source: 'Workers',
@@ -56,6 +71,10 @@ describe('the gauges of a replica', () => {
     'bullmq_queue_overdue_jobs{queue="q"}',
     'bullmq_queue_paused{queue="q"}',
     'bullmq_queue_known{queue="q"}',
+    'bullmq_queue_concurrency_limit{queue="q"}',
+    'bullmq_queue_rate_limit_jobs{queue="q"}',
+    'bullmq_queue_rate_limit_period_seconds{queue="q"}',
+    'bullmq_queue_rate_limit_remaining_seconds{queue="q"}',
   ])('make the queue unknown, never empty, when %s is missing', (series) => {
     expect(queueOf(without(series), 'q', 7)).toEqual({ ok: false, because: `${series} is missing` });
   });
@@ -96,6 +115,17 @@ describe('the gauges of a replica', () => {
     expect(reportOf(exposition(lines), 'q', 7)).toMatchObject({ ok: false });
     const declared = exposition([...lines, '# TYPE bullmq_job_duration_seconds histogram']);
     expect(reportOf(declared, 'q', 7)).toMatchObject({ ok: true, value: { durationSum: 0, durationCount: 0 } });
+  });
+
+  it('have no limit where the gauges say 0, and no age of running jobs where another image does not tell it', () => {
+    const zero = LINES.map((line) => line.replace(/(limit\w*\{.*\}) .*/, '$1 0'));
+    const { value } = queueOf(exposition(zero), 'q', 7) as { value: object };
+    expect(Object.keys(value)).not.toContain('concurrency');
+    expect(Object.keys(value)).not.toContain('rateLimit');
+    expect(Object.keys(value)).not.toContain('limitedForMs');
+    const report = reportOf(without('bullmq_worker_active_jobs_age'), 'q', 7);
+    expect(report).toMatchObject({ ok: true, value: { active: 3 } });
+    expect(report).not.toHaveProperty('value.runningSeconds');
   });
 
   it('add up the durations where the histogram has more labels', () => {

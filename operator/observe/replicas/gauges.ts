@@ -8,8 +8,13 @@ const OVERDUE = 'bullmq_queue_overdue_jobs';
 const PAUSED = 'bullmq_queue_paused';
 const KNOWN = 'bullmq_queue_known';
 const OLDEST_AGE = 'bullmq_queue_oldest_job_age_seconds';
+const CONCURRENCY_LIMIT = 'bullmq_queue_concurrency_limit';
+const RATE_LIMIT_JOBS = 'bullmq_queue_rate_limit_jobs';
+const RATE_LIMIT_PERIOD = 'bullmq_queue_rate_limit_period_seconds';
+const RATE_LIMIT_REMAINING = 'bullmq_queue_rate_limit_remaining_seconds';
 const ACTIVE = 'bullmq_worker_active_jobs';
 const CONCURRENCY = 'bullmq_worker_concurrency';
+const ACTIVE_AGE = 'bullmq_worker_active_jobs_age_seconds';
 const PROCESS_START = 'process_start_time_seconds';
 const DURATION = 'bullmq_job_duration_seconds';
 
@@ -20,7 +25,12 @@ export const WANTED_SERIES: ReadonlySet<string> = new Set([
   PAUSED,
   KNOWN,
   OLDEST_AGE,
+  CONCURRENCY_LIMIT,
+  RATE_LIMIT_JOBS,
+  RATE_LIMIT_PERIOD,
+  RATE_LIMIT_REMAINING,
   ACTIVE,
+  ACTIVE_AGE,
   CONCURRENCY,
   PROCESS_START,
   `${DURATION}_sum`,
@@ -85,16 +95,33 @@ const reading = <T>(read: () => T, at: Millis): Known<T> => {
 
 /** What the replica says of itself. */
 export const reportOf = (exposition: Exposition, queue: string, at: Millis): Known<ReplicaReport> =>
-  reading(
-    () => ({
+  reading(() => {
+    const [age] = valuesOf(exposition, ACTIVE_AGE, { queue });
+    return {
       active: gauge(exposition, ACTIVE, { queue }),
       slots: gauge(exposition, CONCURRENCY, { queue }),
       processStart: gauge(exposition, PROCESS_START, {}),
       durationSum: counter(exposition, `${DURATION}_sum`, { queue }),
       durationCount: counter(exposition, `${DURATION}_count`, { queue }),
-    }),
-    at,
+      ...(age === undefined ? {} : { runningSeconds: checked(age, ACTIVE_AGE) }),
+    };
+  }, at);
+
+/** BullMQ's own limits of the queue; the gauges say 0 for one that is not set. */
+const limitsOf = (
+  exposition: Exposition,
+  queue: string,
+): Pick<QueueSnapshot, 'concurrency' | 'rateLimit' | 'limitedForMs'> => {
+  const [concurrency, max] = [CONCURRENCY_LIMIT, RATE_LIMIT_JOBS].map((name) => gauge(exposition, name, { queue }));
+  const [durationMs, limitedForMs] = [RATE_LIMIT_PERIOD, RATE_LIMIT_REMAINING].map((name) =>
+    Math.round(gauge(exposition, name, { queue }) * 1000),
   );
+  return {
+    ...(concurrency ? { concurrency } : {}),
+    ...(max && durationMs ? { rateLimit: { max, durationMs } } : {}),
+    ...(limitedForMs ? { limitedForMs } : {}),
+  };
+};
 
 /**
  * What the replica read of the queue in Redis: the same from every replica. A worker leaves these gauges out while its
@@ -112,6 +139,7 @@ export const queueOf = (exposition: Exposition, queue: string, at: Millis): Know
       delayed: Math.max(0, count('delayed') - overdue),
       failed: count('failed'),
       paused: gauge(exposition, PAUSED, { queue }) > 0,
+      ...limitsOf(exposition, queue),
       ...(age === undefined || ready === 0 ? {} : { oldestWaitMs: Math.round(checked(age, OLDEST_AGE) * 1000) }),
       exists: gauge(exposition, KNOWN, { queue }) > 0,
       source: 'Workers' as const,

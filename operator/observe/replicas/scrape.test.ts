@@ -11,6 +11,10 @@ const GOOD = [
   'bullmq_queue_overdue_jobs{queue="q"} 0',
   'bullmq_queue_paused{queue="q"} 0',
   'bullmq_queue_known{queue="q"} 1',
+  'bullmq_queue_concurrency_limit{queue="q"} 0',
+  'bullmq_queue_rate_limit_jobs{queue="q"} 0',
+  'bullmq_queue_rate_limit_period_seconds{queue="q"} 0',
+  'bullmq_queue_rate_limit_remaining_seconds{queue="q"} 0',
 ];
 const OWN = [
   'bullmq_worker_active_jobs{queue="q"} 1',
