@@ -40,7 +40,14 @@ const queue = z.object({
   failed: count().describe('Jobs that failed for good and are kept.').exactOptional(),
   paused: z.boolean().describe('The queue is paused in BullMQ.').exactOptional(),
   oldestWait: z.string().max(32).describe('How long the oldest waiting job has waited.').exactOptional(),
-  meanDuration: z.string().max(32).describe('Mean duration of a job.').exactOptional(),
+  meanDuration: z
+    .string()
+    .max(32)
+    .describe('Mean duration of a job: of those that ended lately, or the mean age of those that run if that is more.')
+    .exactOptional(),
+  meanDurationAt: moment()
+    .describe('The hour in which that mean was last confirmed; it is used for seven days.')
+    .exactOptional(),
   source: z.enum(['Workers', 'Redis']).describe('Where these numbers were read.').exactOptional(),
   observedAt: moment().describe('When these numbers were read.').exactOptional(),
   seen: z

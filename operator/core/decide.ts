@@ -7,7 +7,7 @@ import { renderDeployment, templateKey } from './deployment.ts';
 import { eventsOf } from './events.ts';
 import { isMarked, markFor } from './fencing.ts';
 import type { Millis } from './known.ts';
-import { learnMeanDuration } from './mean-duration.ts';
+import { learnMeanDuration, meanRunningMs } from './mean-duration.ts';
 import { learnColdStart } from './memory.ts';
 import { findObstacle, type Obstacle } from './obstacle.ts';
 import { type QueueView, viewQueue } from './queue-view.ts';
@@ -47,11 +47,14 @@ export function decide(observed: PoolState): Decision {
 /** Everything that one look teaches, obstacle or not. */
 function learn({ memory, replicas, now }: PoolState): ScaleMemory {
   if (!replicas.ok) return memory;
-  const coldStartMs = learnColdStart(memory.coldStartMs, replicas.value);
+  const coldStart = learnColdStart(memory, replicas.value);
+  const { meanRunning: _before, ...kept } = memory;
+  const meanRunning = meanRunningMs(replicas.value);
   return {
-    ...memory,
+    ...kept,
     ...learnMeanDuration(memory, replicas.value, now),
-    ...(coldStartMs === undefined ? {} : { coldStartMs }),
+    ...(meanRunning === undefined ? {} : { meanRunning }),
+    ...coldStart,
   };
 }
 

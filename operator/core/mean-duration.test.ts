@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { known, unknown } from './known.ts';
-import { learnMeanDuration, usableMean } from './mean-duration.ts';
+import { learnMeanDuration, meanRunningMs, usableMean } from './mean-duration.ts';
 import { NOON, replicaOf } from './state.fixture.ts';
 
 const report = (durationSum: number, durationCount: number, processStart = 1) =>
@@ -30,8 +30,46 @@ describe('the mean duration of a job', () => {
   });
 
   it('is not used when nothing confirmed it for seven days', () => {
-    const mean = { ms: 500, at: NOON };
-    expect(usableMean(mean, NOON + 6 * 86_400_000)).toBe(500);
-    expect(usableMean(mean, NOON + 8 * 86_400_000)).toBeUndefined();
+    const meanDuration = { ms: 500, at: NOON };
+    expect(usableMean({ meanDuration }, NOON + 6 * 86_400_000)).toEqual(meanDuration);
+    expect(usableMean({ meanDuration }, NOON + 8 * 86_400_000)).toBeUndefined();
+  });
+});
+
+describe('jobs that become longer', () => {
+  const running = (name: string, active: number, runningSeconds?: number) =>
+    replicaOf(name, {
+      report: known(
+        {
+          active,
+          slots: 5,
+          processStart: 1,
+          durationSum: 0,
+          durationCount: 0,
+          ...(runningSeconds === undefined ? {} : { runningSeconds }),
+        },
+        NOON,
+      ),
+    });
+
+  it('are noticed by the mean age of those that run, before the first of them ends', () => {
+    const meanRunning = meanRunningMs([running('a', 3, 120), running('b', 1, 80)]);
+    expect(meanRunning).toBe(50_000);
+    const meanDuration = { ms: 4000, at: NOON - 60_000 };
+    expect(usableMean({ meanDuration, ...(meanRunning === undefined ? {} : { meanRunning }) }, NOON)).toEqual({
+      ms: 50_000,
+      at: NOON,
+    });
+    expect(usableMean({ meanDuration, meanRunning: 1000 }, NOON)).toEqual(meanDuration);
+  });
+
+  it('say nothing while none has ever ended: a job that has just begun would count as short', () => {
+    expect(usableMean({ meanRunning: 1000 }, NOON)).toBeUndefined();
+  });
+
+  it('are taken from the replicas that say so, and from nobody when none does', () => {
+    const silent = replicaOf('c', { report: unknown('timed out') });
+    expect(meanRunningMs([running('a', 2, 60), running('b', 8), silent])).toBe(30_000);
+    expect(meanRunningMs([running('b', 8), silent, running('d', 0, 0)])).toBeUndefined();
   });
 });

@@ -53,7 +53,27 @@ function blend(before: Mean | undefined, news: { ms: number; jobs: number; now: 
   return { ms: before.ms + (news.ms - before.ms) * weight, at: news.now };
 }
 
-/** The mean to size with, or undefined when none is young enough. */
-export function usableMean(mean: Mean | undefined, now: Millis): Millis | undefined {
-  return mean !== undefined && now - mean.at <= MEAN_LASTS_MS ? mean.ms : undefined;
+/** How long the running jobs have run on average, of the replicas that say so; undefined when none does, or none runs. */
+export function meanRunningMs(replicas: readonly ReplicaView[]): Millis | undefined {
+  let seconds = 0;
+  let jobs = 0;
+  for (const { report } of replicas) {
+    if (!report.ok || report.value.runningSeconds === undefined) continue;
+    seconds += report.value.runningSeconds;
+    jobs += report.value.active;
+  }
+  return jobs === 0 ? undefined : (seconds / jobs) * 1000;
+}
+
+/**
+ * S: the larger of the mean of the jobs that ended lately and the mean age of those that run, so that jobs which became
+ * longer are noticed before the first of them ends. Undefined when nothing that ended confirms it for seven days: the
+ * age of a job that has just begun says nothing of its length.
+ */
+export function usableMean(
+  { meanDuration, meanRunning }: Pick<ScaleMemory, 'meanDuration' | 'meanRunning'>,
+  now: Millis,
+): Mean | undefined {
+  if (meanDuration === undefined || now - meanDuration.at > MEAN_LASTS_MS) return undefined;
+  return meanRunning !== undefined && meanRunning > meanDuration.ms ? { ms: meanRunning, at: now } : meanDuration;
 }

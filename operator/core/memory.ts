@@ -7,20 +7,38 @@ import { parseIsoTime } from './time.ts';
 /** What a new leader knows of a pool: nothing but what the status kept. */
 export function firstMemory(status: PoolStatus | undefined, now: Millis): ScaleMemory {
   const meanMs = parseDuration(status?.queue?.meanDuration ?? '');
-  const meanAt = parseIsoTime(status?.queue?.observedAt);
+  const meanAt = parseIsoTime(status?.queue?.meanDurationAt);
   return {
     watchingSince: now,
     wanted: [],
     counters: {},
+    started: [],
     corrections: [],
     ...(meanMs === undefined || meanAt === undefined ? {} : { meanDuration: { ms: meanMs, at: meanAt } }),
   };
 }
 
-/** From created to Ready of the replica that became ready last; Kubernetes keeps these times in whole seconds. */
-export function learnColdStart(before: Millis | undefined, replicas: readonly ReplicaView[]): Millis | undefined {
-  const latest = replicas
-    .filter((replica) => replica.ready && replica.readyAt !== undefined)
-    .sort((a, b) => (b.readyAt ?? 0) - (a.readyAt ?? 0))[0];
-  return latest?.readyAt === undefined ? before : Math.max(0, latest.readyAt - latest.createdAt);
+/**
+ * C: from created to Ready of the replica that started last. Each is measured once, when it is first seen ready: one that
+ * was not ready for a while and is again has a new time of Ready, and its age would be taken for a slow start. Of those
+ * that were ready before this leader came that cannot be told apart, so the fastest of them counts until one starts.
+ * Kubernetes keeps these times in whole seconds.
+ */
+export function learnColdStart(
+  { coldStartMs, started, watchingSince }: Pick<ScaleMemory, 'coldStartMs' | 'started' | 'watchingSince'>,
+  replicas: readonly ReplicaView[],
+): Pick<ScaleMemory, 'coldStartMs' | 'started'> {
+  const known = new Set(started);
+  const ready = replicas.flatMap(({ uid, ready, readyAt, createdAt }) =>
+    ready && readyAt !== undefined && !known.has(uid) ? [{ uid, readyAt, createdAt }] : [],
+  );
+  const took = (replica: (typeof ready)[number]): Millis => Math.max(0, replica.readyAt - replica.createdAt);
+  const latest = ready.filter(({ createdAt }) => createdAt >= watchingSince).sort((a, b) => b.readyAt - a.readyAt)[0];
+  const guess = ready.length === 0 ? undefined : Math.min(...ready.map(took));
+  const learned = latest === undefined ? (coldStartMs ?? guess) : took(latest);
+  const present = new Set(replicas.map(({ uid }) => uid));
+  return {
+    started: [...started.filter((uid) => present.has(uid)), ...ready.map(({ uid }) => uid)],
+    ...(learned === undefined ? {} : { coldStartMs: learned }),
+  };
 }

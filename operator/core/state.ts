@@ -109,8 +109,12 @@ export type ScaleMemory = Readonly<{
   counters: Readonly<Record<string, Readonly<{ processStart: number; sum: number; count: number }>>>;
   /** Mean duration of the jobs that ended lately. */
   meanDuration?: Readonly<{ ms: number; at: Millis }>;
+  /** Mean age of the jobs that ran at the last look. */
+  meanRunning?: Millis;
   /** From created to Ready, last measured. */
-  coldStartMs?: number;
+  coldStartMs?: Millis;
+  /** UIDs of the replicas that are there and were seen ready. */
+  started: readonly string[];
   /** What this leader applied last, and what the API server made of it. */
   applied?: Applied;
   /** Those of the last minutes, oldest first. */

@@ -3,6 +3,7 @@ import type { PoolStatus } from '../api/pool.ts';
 import type { Because } from './because.ts';
 import { renderConditions, type Verdict } from './conditions.ts';
 import type { Millis } from './known.ts';
+import { usableMean } from './mean-duration.ts';
 import type { QueueView } from './queue-view.ts';
 import { firstLine } from './sentence.ts';
 import type { PoolState, ScaleMemory } from './state.ts';
@@ -11,6 +12,7 @@ import { isoTime } from './time.ts';
 /** Numbers alone are written at most this often. */
 const NUMBERS_EVERY_MS: Millis = 10_000;
 const MESSAGE_LIMIT = 1024;
+const HOUR_MS: Millis = 3_600_000;
 
 export type StatusInput = Readonly<{
   state: PoolState;
@@ -39,9 +41,7 @@ export function renderStatus({ state, memory, queue, verdict, because, wanted, c
 
 /** What is not known is left out; the mean, and that the queue was seen, must outlive a leader. */
 function renderQueue(state: PoolState, memory: ScaleMemory, view: QueueView): NonNullable<PoolStatus['queue']> {
-  const mean =
-    memory.meanDuration === undefined ? {} : { meanDuration: formatDuration(Math.round(memory.meanDuration.ms)) };
-  const kept = { ...mean, seen: view.seen };
+  const kept = { ...renderMean(memory, state.now), seen: view.seen };
   if (!view.queue.ok) {
     const observedAt = state.pool.status?.queue?.observedAt;
     return observedAt === undefined ? kept : { ...kept, observedAt };
@@ -58,6 +58,17 @@ function renderQueue(state: PoolState, memory: ScaleMemory, view: QueueView): No
     source,
     observedAt: isoTime(view.queue.at),
   };
+}
+
+/** Rounded, so that a mean that hardly moves is no write: to three digits, and the hour. */
+function renderMean(
+  memory: ScaleMemory,
+  now: Millis,
+): Pick<NonNullable<PoolStatus['queue']>, 'meanDuration' | 'meanDurationAt'> {
+  const mean = usableMean(memory, now);
+  if (mean === undefined) return {};
+  const meanDuration = formatDuration(Number(mean.ms.toPrecision(3)));
+  return { meanDuration, meanDurationAt: isoTime(mean.at - (mean.at % HOUR_MS)) };
 }
 
 /**

@@ -63,7 +63,7 @@ function boundTarget(sizing: Sizing, at: Omit<BoundContext, 'window'>): Target {
 
 function sizeFrom({ pool, memory, now }: PoolState, queue: QueueSnapshot, currentReplicas: number): Sizing {
   const { scaling, workers } = pool.spec;
-  const meanDurationMs = usableMean(memory.meanDuration, now);
+  const mean = usableMean(memory, now);
   const { coldStartMs } = memory;
   return sizeToQueue({
     ready: queue.ready,
@@ -71,7 +71,7 @@ function sizeFrom({ pool, memory, now }: PoolState, queue: QueueSnapshot, curren
     active: queue.active,
     slots: workers.concurrency,
     targetWaitMs: scaling.targetWaitMs,
-    ...(meanDurationMs === undefined ? {} : { meanDurationMs }),
+    ...(mean === undefined ? {} : { meanDurationMs: mean.ms }),
     ...(coldStartMs === undefined ? {} : { coldStartMs }),
     currentReplicas,
   });

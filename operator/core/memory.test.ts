@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { firstMemory, learnColdStart } from './memory.ts';
+import { NOON, replicaOf } from './state.fixture.ts';
+
+const HOUR = 3_600_000;
+const fresh = { started: [], watchingSince: NOON - 10_000 };
+const started = (name: string, createdAt: number, tookMs: number) =>
+  replicaOf(name, { createdAt, readyAt: createdAt + tookMs });
+
+describe('the time that a replica takes to start', () => {
+  it('is that of the one that started last', () => {
+    const first = learnColdStart(fresh, [started('a', NOON - 9000, 4000)]);
+    expect(first).toEqual({ coldStartMs: 4000, started: ['uid-a'] });
+    const second = learnColdStart({ ...fresh, ...first }, [
+      started('a', NOON - 9000, 4000),
+      started('b', NOON, 12_000),
+      replicaOf('c', { ready: false }),
+    ]);
+    expect(second).toEqual({ coldStartMs: 12_000, started: ['uid-a', 'uid-b'] });
+  });
+
+  it('is measured once for each: one that was not ready for a while did not start slowly', () => {
+    const unchanged = { coldStartMs: 4000, started: ['uid-a'] };
+    const before = { ...fresh, ...unchanged };
+    expect(learnColdStart(before, [started('a', NOON - HOUR, HOUR)])).toEqual(unchanged);
+    expect(learnColdStart(before, [replicaOf('a', { ready: false })])).toEqual(unchanged);
+  });
+
+  it('is guessed from the fastest of those that were there before, until one starts', () => {
+    const old = [started('a', NOON - HOUR, 1_800_000), started('b', NOON - HOUR, 7000)];
+    const guessed = learnColdStart(fresh, old);
+    expect(guessed.coldStartMs).toBe(7000);
+    expect(learnColdStart({ ...fresh, ...guessed }, [...old, started('c', NOON, 9000)]).coldStartMs).toBe(9000);
+  });
+
+  it('forgets the replicas that are gone', () => {
+    expect(learnColdStart({ ...fresh, coldStartMs: 1, started: ['uid-a'] }, [])).toEqual({
+      coldStartMs: 1,
+      started: [],
+    });
+  });
+});
+
+describe('a new leader', () => {
+  it('goes on with the mean that the status kept, as old as it is', () => {
+    const queue = { meanDuration: '12s', meanDurationAt: '2026-01-05T11:00:00Z', seen: true };
+    expect(firstMemory({ queue }, NOON).meanDuration).toEqual({ ms: 12_000, at: NOON - HOUR });
+    expect(firstMemory({ queue: { seen: true } }, NOON).meanDuration).toBeUndefined();
+  });
+});
