@@ -10,6 +10,10 @@ export type DecisionReason =
   /** Nothing waits and nothing runs. */
   | 'QueueEmpty'
   | 'QueuePaused'
+  /** BullMQ's global concurrency lets no more jobs run at once. */
+  | 'HeldByGlobalConcurrency'
+  /** BullMQ's rate limit lets no more jobs start in time, or none at all now. */
+  | 'HeldByRateLimit'
   | 'RaisedToMinimum'
   | 'HeldToMaximum'
   /** The window has seen a greater need. */

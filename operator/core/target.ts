@@ -4,9 +4,9 @@ import { limits } from './bounds/limits.ts';
 import { removalRules } from './bounds/removal.ts';
 import { windowOf, windowRules } from './bounds/window.ts';
 import type { Known, Millis } from './known.ts';
-import { usableMean } from './mean-duration.ts';
 import { count } from './sentence.ts';
-import { type Sizing, sizeToQueue } from './sizing.ts';
+import { sizePool } from './size-pool.ts';
+import type { Sizing } from './sizing.ts';
 import type { DeploymentView, PoolState, QueueSnapshot } from './state.ts';
 import { remember, type WantedEntry } from './window.ts';
 
@@ -37,9 +37,8 @@ export type TargetInput = Readonly<{
 export function chooseTarget(input: TargetInput): Target {
   const { state, queue, deployment, current } = input;
   if (!queue.ok) return holdUnknown(input, queue.because);
-  const sizing = sizeFrom(state, queue.value, current);
-  const context = { state, queue: queue.value, deployment, current };
-  return boundTarget(sizing, context);
+  const sizing = sizePool(state, queue.value, current);
+  return boundTarget(sizing, { state, queue: queue.value, deployment, current });
 }
 
 function boundTarget(sizing: Sizing, at: Omit<BoundContext, 'window'>): Target {
@@ -59,22 +58,6 @@ function boundTarget(sizing: Sizing, at: Omit<BoundContext, 'window'>): Target {
     window,
     ...(changesAt === undefined ? {} : { changesAt }),
   };
-}
-
-function sizeFrom({ pool, memory, now }: PoolState, queue: QueueSnapshot, currentReplicas: number): Sizing {
-  const { scaling, workers } = pool.spec;
-  const mean = usableMean(memory, now);
-  const { coldStartMs } = memory;
-  return sizeToQueue({
-    ready: queue.ready,
-    paused: queue.paused,
-    active: queue.active,
-    slots: workers.concurrency,
-    targetWaitMs: scaling.targetWaitMs,
-    ...(mean === undefined ? {} : { meanDurationMs: mean.ms }),
-    ...(coldStartMs === undefined ? {} : { coldStartMs }),
-    currentReplicas,
-  });
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Rule } from './bound.ts';
+import { queueCaps } from './queue-caps.ts';
 
 const minReplicas: Rule = (replicas, { state }) => {
   const floor = state.pool.spec.scaling.minReplicas;
@@ -14,4 +15,4 @@ const maxReplicas: Rule = (replicas, { state }) => {
 };
 
 /** From what the queue needs to what the pool asks for: the queue's own caps first, then the floors, the maximum last. */
-export const limits: readonly Rule[] = [minReplicas, maxReplicas];
+export const limits: readonly Rule[] = [...queueCaps, minReplicas, maxReplicas];
