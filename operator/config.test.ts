@@ -21,6 +21,9 @@ describe('the environment of the operator', () => {
       LEASE_NAME: 'agent-worker-pool',
       LEASE_DURATION_SECONDS: 15_000,
       CONCURRENT_PASSES: 16,
+      KUBE_API_QPS: 50,
+      KUBE_API_BURST: 100,
+      WATCH_NAMESPACES: [],
     });
   });
 
@@ -31,6 +34,10 @@ describe('the environment of the operator', () => {
       LOG_LEVEL: 'loud',
       LEASE_DURATION_SECONDS: '1',
       CONCURRENT_PASSES: '2.5',
+      KUBE_API_QPS: '0',
+      KUBE_API_BURST: 'many',
+      WATCH_NAMESPACES: 'agents, Agents',
+      POOL_SELECTOR: 'shard: a',
     };
     expect(problemsOf(env)).toEqual([
       'POD_NAME: is required but not set',
@@ -39,11 +46,49 @@ describe('the environment of the operator', () => {
       'LOG_LEVEL: must be one of debug, info, warn, error',
       'LEASE_DURATION_SECONDS: must be a number of seconds from 2 to 3600',
       'CONCURRENT_PASSES: must be a whole number from 1 to 256',
+      'KUBE_API_QPS: must be a number from 1 to 1000',
+      'KUBE_API_BURST: must be a whole number from 1 to 2000',
+      'WATCH_NAMESPACES: must be names of namespaces with commas between them; "Agents" is none',
+      'POOL_SELECTOR: must be a label selector such as shard=a or shard in (a, b)',
+      'LEASE_NAME: is required with POOL_SELECTOR: operators with different pools need different leases',
     ]);
   });
 
   it('may hold empty variables, which count as absent', () => {
     expect(readConfig({ ...least, PORT: '' }).PORT).toBe(8080);
+  });
+
+  it('names the namespaces to look at, each once', () => {
+    const { WATCH_NAMESPACES } = readConfig({ ...least, WATCH_NAMESPACES: 'agents, crm ,agents,' });
+    expect(WATCH_NAMESPACES).toEqual(['agents', 'crm']);
+    const tooMany = Array.from({ length: 101 }, (_, i) => `n${i}`).join();
+    expect(problemsOf({ ...least, WATCH_NAMESPACES: tooMany })).toEqual([
+      'WATCH_NAMESPACES: must be at most 100 namespaces, each is three watches; leave it out to watch all',
+    ]);
+  });
+
+  it.each([
+    ['shard=a', true],
+    ['shard==a, tier!=test', true],
+    ['example.dev/shard in (a, b),!legacy', true],
+    ['shard notin (a)', true],
+    ['shard', true],
+    ['shard=', true],
+    ['shard: a', false],
+    ['shard in a', false],
+    ['shard=a b', false],
+    ['=a', false],
+    ['shard=a,', false],
+  ])('takes the selector %j: %j', (selector, isGood) => {
+    const env = { ...least, LEASE_NAME: 'shard-a', POOL_SELECTOR: selector };
+    expect(problemsOf(env)).toHaveLength(isGood ? 0 : 1);
+  });
+
+  it('wants a lease of its own for an operator of some of the pools', () => {
+    expect(problemsOf({ ...least, POOL_SELECTOR: 'shard=a' })).toEqual([
+      'LEASE_NAME: is required with POOL_SELECTOR: operators with different pools need different leases',
+    ]);
+    expect(readConfig({ ...least, LEASE_NAME: 'shard-a', POOL_SELECTOR: 'shard=a' }).LEASE_NAME).toBe('shard-a');
   });
 
   it('cannot be changed afterwards', () => {

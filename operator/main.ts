@@ -44,6 +44,8 @@ function connect(config: Config) {
   const metrics = createKubeMetrics(registry);
   const poolMetrics = createPoolMetrics(registry);
   const credentials = credentialsFromKubeConfig();
+  // The audit log of the API server then tells the processes apart.
+  const userAgent = `agent-worker-pool/${config.POD_NAME.replaceAll(/[^\w.-]/g, '_')}`;
   const election = createLeaderElector({
     credentials,
     namespace: config.POD_NAMESPACE,
@@ -53,8 +55,16 @@ function connect(config: Config) {
     renewMs: config.LEASE_DURATION_SECONDS / 3,
     log,
     metrics,
+    userAgent,
   });
-  const transport = createTransport({ credentials, metrics, log, beforeWrite: () => election.assertLeader() });
+  const transport = createTransport({
+    credentials,
+    metrics,
+    log,
+    userAgent,
+    limits: { rate: { perSecond: config.KUBE_API_QPS, burst: config.KUBE_API_BURST } },
+    beforeWrite: () => election.assertLeader(),
+  });
   const ownWrites = createOwnWrites({ log });
   const client = createKubeClient({ transport, onWritten: ownWrites.onWritten });
   const recorder = createEventRecorder({
@@ -68,8 +78,8 @@ function connect(config: Config) {
 }
 
 /** The stores of what the operator reads; each change asks for a pass over its pool. */
-function watchCluster({ transport, log, metrics, ownWrites }: Kube, enqueue: Enqueue) {
-  const common = { transport, log, metrics };
+function watchCluster({ config, transport, log, metrics, ownWrites }: Kube, enqueue: Enqueue) {
+  const common = { transport, log, metrics, namespaces: config.WATCH_NAMESPACES };
   const ofPools = {
     ...common,
     labelSelector: POOL_LABEL,
@@ -82,6 +92,7 @@ function watchCluster({ transport, log, metrics, ownWrites }: Kube, enqueue: Enq
   const pools = createReflector({
     ...common,
     type: poolType,
+    ...(config.POOL_SELECTOR === undefined ? {} : { labelSelector: config.POOL_SELECTOR }),
     unknownType: NOT_INSTALLED,
     project: projectPool,
     indexes: { [QUEUE_INDEX]: queueIndex },

@@ -1,5 +1,6 @@
 import type { Credentials } from './credentials.ts';
 import type { ElectionTimings, Loss } from './election.ts';
+import type { RequestLabels } from './metrics.ts';
 
 /** What the lease's thread is started with. */
 export type LeaseThreadData = Readonly<{
@@ -23,6 +24,7 @@ export type FromThread =
   | Readonly<{ kind: 'lost'; loss: Loss }>
   | Readonly<{ kind: 'released' }>
   | Readonly<{ kind: 'credentials-wanted' }>
+  | Readonly<{ kind: 'answered'; labels: RequestLabels }>
   | Readonly<{ kind: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; fields: object; message: string }>;
 
 /** Milliseconds of the process's monotonic clock, the same in every thread (`performance.now` is not). */

@@ -12,6 +12,7 @@ import {
 } from './lease-messages.ts';
 import { createLeaseApi } from './lease-record.ts';
 import type { Logger } from './log.ts';
+import type { RequestMetrics } from './metrics.ts';
 import { createTransport } from './transport.ts';
 import { type Deferred, deferred, sleep } from './wait.ts';
 
@@ -31,6 +32,13 @@ const logAs =
     say({ kind: 'log', level, fields, message });
 const log: Logger = { debug: logAs('debug'), info: logAs('info'), warn: logAs('warn'), error: logAs('error') };
 
+const countedByMain: RequestMetrics = {
+  requests: { inc: (labels, value = 1) => value > 0 && say({ kind: 'answered', labels }) },
+  // A call that waits for its turn or is sent again is not what a lease's are.
+  requestSeconds: { observe: () => undefined },
+  retries: { inc: () => undefined },
+};
+
 port.on('message', (message: ToThread) => {
   if (message.kind === 'release') release.abort(new Error('the lease is given back'));
   else credentials.take(message.credentials);
@@ -47,7 +55,7 @@ async function compete(): Promise<void> {
   // undici takes whole numbers only, and a third of a duration need not be one.
   const callMs = Math.round(Math.min(5_000, timings.renewMs));
   const limits = { callMs, headersMs: callMs, connectMs: callMs, retries: 0, inactivityMs: timings.durationMs + 5_000 };
-  const transport = createTransport({ credentials, log, limits, userAgent });
+  const transport = createTransport({ credentials, log, limits, userAgent, metrics: countedByMain });
   const election = new Election({
     api: createLeaseApi(transport, { namespace, name }),
     identity,

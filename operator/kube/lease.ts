@@ -165,6 +165,9 @@ class ThreadedElector implements LeaderElector {
       case 'credentials-wanted':
         void this.sendCredentials('renew');
         break;
+      case 'answered':
+        this.options.metrics?.requests.inc(message.labels);
+        break;
       case 'log':
         this.options.log[message.level]({ lease: this.options.name, ...message.fields }, message.message);
         break;

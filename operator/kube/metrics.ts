@@ -15,6 +15,14 @@ export type KubeMetrics = Readonly<{
   eventsSent: Counter<'outcome'>;
 }>;
 
+/** The part that a transport counts with; a thread has a stand-in that tells the main one. */
+export type RequestMetrics = Readonly<{
+  requests: { inc(labels: RequestLabels, value?: number): void };
+  requestSeconds: { observe(labels: Readonly<{ verb: string; host: string }>, seconds: number): void };
+  retries: { inc(labels: Readonly<{ method: string; host: string }>, value?: number): void };
+}>;
+export type RequestLabels = Readonly<{ code: string; method: string; host: string }>;
+
 /** Makes the series in `registry`. Call it once for a registry. */
 export function createKubeMetrics(registry: Registry): KubeMetrics {
   const registers = [registry];
@@ -116,4 +124,16 @@ export function initReflectorMetrics(metrics: KubeMetrics, resource: string): vo
   for (const stage of ['project', 'change']) metrics.handlerErrors.inc({ resource, stage }, 0);
   for (const counter of [metrics.lists, metrics.relistDifferences, metrics.audits]) counter.inc({ resource }, 0);
   metrics.storeObjects.set({ resource }, 0);
+}
+
+const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+/** Those that an alert asks for; `<error>`: no answer came. */
+const codes = ['200', '409', '429', '500', '503', '<error>'] as const;
+
+/** As `initReflectorMetrics`, for a host that is about to be asked. */
+export function initRequestMetrics(metrics: RequestMetrics, host: string): void {
+  for (const method of methods) {
+    for (const code of codes) metrics.requests.inc({ code, method, host }, 0);
+    metrics.retries.inc({ method, host }, 0);
+  }
 }

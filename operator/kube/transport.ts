@@ -1,10 +1,10 @@
-import { type Dispatcher, errors as undiciErrors } from 'undici';
-import { type AgentPool, type ConnectionLimits, createAgentPool, type Lane } from './agents.ts';
+import { type AgentPool, type Agents, type ConnectionLimits, createAgentPool, type Lane } from './agents.ts';
+import { type Answer, isNetworkError, noAnswer, readStream, readText, refusal } from './answers.ts';
 import { fullJitter } from './backoff.ts';
-import type { CredentialSource } from './credentials.ts';
-import { errorFromAnswer, isTerminalRefusal, KubeError } from './errors.ts';
+import type { Credentials, CredentialSource } from './credentials.ts';
+import { isTerminalRefusal, KubeError } from './errors.ts';
 import { type Logger, messageOf, silentLogger } from './log.ts';
-import type { KubeMetrics } from './metrics.ts';
+import { initRequestMetrics, type RequestMetrics } from './metrics.ts';
 import { createTokenBucket, type RateLimit, type TokenBucket } from './rate-limit.ts';
 import { asError, linkedSignal, sleep } from './wait.ts';
 
@@ -69,7 +69,7 @@ const defaultTransportLimits: TransportLimits = {
 
 export type TransportOptions = Readonly<{
   credentials: CredentialSource;
-  metrics?: KubeMetrics;
+  metrics?: RequestMetrics;
   log?: Logger;
   limits?: Partial<TransportLimits>;
   userAgent?: string;
@@ -81,7 +81,6 @@ export type TransportOptions = Readonly<{
   random?: () => number;
 }>;
 
-type Answer = Dispatcher.ResponseData;
 type Read<T> = (answer: Answer) => Promise<T>;
 
 export function createTransport(options: TransportOptions): KubeTransport {
@@ -164,7 +163,7 @@ class HttpTransport {
   /** Sends the request and returns its answer if it is 2xx. */
   private async send(request: KubeRequest, by: { lane: Lane; signal: AbortSignal | undefined }): Promise<Answer> {
     const credentials = await this.options.credentials.get();
-    const agents = this.pool.for(credentials);
+    const agents = this.agentsFor(credentials);
     const body = request.body === undefined ? null : JSON.stringify(request.body);
     if (by.signal?.aborted) throw asError(by.signal.reason);
     if (request.method !== 'GET') this.options.beforeWrite?.(request);
@@ -180,6 +179,13 @@ class HttpTransport {
     this.options.metrics?.requests.inc({ code, method: request.method, host: agents.host });
     if (answer.statusCode >= 200 && answer.statusCode < 300) return answer;
     throw await refusal(request, answer);
+  }
+
+  private agentsFor(credentials: Credentials): Agents {
+    const before = this.pool.host();
+    const agents = this.pool.for(credentials);
+    if (agents.host !== before && this.options.metrics) initRequestMetrics(this.options.metrics, agents.host);
+    return agents;
   }
 
   private async withRenewedCredentials<T>(request: KubeRequest, run: () => Promise<T>): Promise<T> {
@@ -218,54 +224,6 @@ const headersOf = (request: KubeRequest): Record<string, string> => ({
   accept: request.accept ?? 'application/json',
   ...(request.body === undefined ? {} : { 'content-type': request.contentType ?? 'application/json' }),
 });
-
-/** The signal's, the guard's and the credential source's errors are not the network's. */
-function isNetworkError(error: unknown): boolean {
-  if (error instanceof undiciErrors.UndiciError) return true;
-  return error instanceof Error && typeof (error as NodeJS.ErrnoException).code === 'string' && 'syscall' in error;
-}
-
-function noAnswer(request: KubeRequest, error: unknown, timedOut: boolean): KubeError {
-  const timeout = timedOut || (error instanceof Error && /Timeout/.test(error.name));
-  return new KubeError({
-    status: 0,
-    reason: timeout ? 'Timeout' : 'Unreachable',
-    message: `${request.method} ${request.path}: no answer from the API server: ${messageOf(error)}`,
-    cause: error,
-  });
-}
-
-async function refusal(request: KubeRequest, answer: Answer): Promise<KubeError> {
-  const text = await readText(answer.body, 64 * 1024).catch(() => '');
-  const retryAfter = answer.headers['retry-after'];
-  return errorFromAnswer({
-    method: request.method,
-    path: request.path,
-    status: answer.statusCode,
-    text,
-    ...(typeof retryAfter === 'string' ? { retryAfter } : {}),
-  });
-}
-
-async function* readStream(request: KubeRequest, body: Answer['body']): AsyncGenerator<Buffer> {
-  try {
-    for await (const chunk of body) yield chunk as Buffer;
-  } catch (error) {
-    if (request.signal?.aborted) throw asError(request.signal.reason);
-    throw noAnswer(request, error, false);
-  }
-}
-
-async function readText(body: Answer['body'], maxBytes: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBytes) throw new Error(`the API server's answer is longer than ${maxBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, size).toString('utf8');
-}
 
 function queryString(query: KubeRequest['query']): string {
   const parameters = new URLSearchParams();

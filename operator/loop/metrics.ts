@@ -93,6 +93,8 @@ export function initControllerMetrics(metrics: LoopMetrics, controller: string, 
   const counters = [metrics.errors, metrics.terminalErrors, metrics.panics, metrics.timeouts];
   for (const counter of counters) counter.inc({ controller }, 0);
   for (const counter of [metrics.adds, metrics.retries]) counter.inc({ name: controller, controller }, 0);
+  metrics.seconds.zero({ controller });
+  for (const histogram of [metrics.queueSeconds, metrics.workSeconds]) histogram.zero({ name: controller, controller });
   metrics.maxConcurrent.set({ controller }, concurrency);
   metrics.activeWorkers.set({ controller }, 0);
   metrics.depth.set({ name: controller, controller }, 0);

@@ -119,6 +119,23 @@ describe("the operator's account", () => {
     expect(await refusalOf(operator.get('/api/v1/namespaces/kube-system/secrets/any'))).toMatchObject({ status: 403 });
   });
 
+  it('in the variant for some namespaces has all of it in each that grants it, and nothing elsewhere', async () => {
+    const limited = connect(serviceAccount(HOME, 'limited'));
+    const rightsIn = async (where: string): Promise<string[]> => {
+      const common = new Set(await rightsOf(anybody, where));
+      return (await rightsOf(limited, where)).filter((right) => !common.has(right));
+    };
+    for (const object of await readManifests('deploy/namespaced/grant/rbac.yaml')) {
+      const metadata = { ...object.metadata, namespace: namespace.metadata.name };
+      const subjects = [{ kind: 'ServiceAccount', name: 'limited', namespace: HOME }];
+      await api.apply({ ...object, metadata, ...(object.kind === 'RoleBinding' ? { subjects } : {}) });
+    }
+    const all = [...everywhere, ...whereGranted].toSorted();
+    await expect.poll(() => rightsIn(namespace.metadata.name), { timeout: 10_000 }).toEqual(all);
+    expect(await rightsIn('kube-system')).toEqual([]);
+    await limited.close();
+  });
+
   it('runs in a pod that the restricted Pod Security Standard admits', async () => {
     const [deployment] = await readManifests('deploy/base/deployment.yaml');
     if (!deployment) throw new Error('the Deployment file is empty');
