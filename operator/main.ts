@@ -19,6 +19,7 @@ import { createOwnWrites } from './loop/own-writes.ts';
 import { poolType, projectDeployment, projectPod, projectPool } from './observe/cluster.ts';
 import { RedisAccessRegistry } from './observe/queue/redis-access.ts';
 import { RedisSecretReader } from './observe/redis-secret.ts';
+import { SecretCache } from './observe/secret-cache.ts';
 import { Scraper } from './observe/replicas/scrape.ts';
 import { QUEUE_INDEX, QueueDirectory, queueIndex } from './observe/rivals.ts';
 import { PoolPass } from './pool-pass.ts';
@@ -115,7 +116,7 @@ function build(kube: Kube) {
   const cluster = watchCluster(kube, enqueue);
   const redis = new RedisAccessRegistry({ now, logger: log, onWake: (key) => pass.wake(key) });
   const scraper = new Scraper({ now });
-  const secrets = new RedisSecretReader({ client, now });
+  const secrets = new RedisSecretReader(new SecretCache({ client, now }));
   const pass = new PoolPass({
     gather: {
       now,

@@ -1,25 +1,31 @@
 import { describe, expect, it } from 'vitest';
 import { NOON, samplePool } from '../core/state.fixture.ts';
-import type { KubeClient } from '../kube/client.ts';
+import type { ObjectRef } from '../kube/resources.ts';
 import { RedisSecretReader } from './redis-secret.ts';
+import { SecretCache } from './secret-cache.ts';
 
 const KEY = 'agents/agent-jobs';
 const pool = samplePool();
 
 /** The one call that the reader makes, and a clock; the API server itself is in the end-to-end suite. */
-function readerOf(secret: () => object | undefined) {
+function readerOf(secret: (ref: ObjectRef) => object | undefined) {
   let now = NOON;
   let reads = 0;
-  const get = async () => {
+  const get = async <T>(_type: unknown, ref: ObjectRef) => {
     reads += 1;
-    return secret();
+    return secret(ref) as T | undefined;
   };
-  const reader = new RedisSecretReader({ client: { get } as unknown as KubeClient, now: () => now });
+  const reader = new RedisSecretReader(new SecretCache({ client: { get }, now: () => now, random: () => 0.5 }));
   return { reader, reads: () => reads, pass: (ms: number) => void (now += ms) };
 }
 
 const secretWith = (url: string) => ({ data: { REDIS_URL: Buffer.from(url).toString('base64') } });
 const failed = (trouble: 'RedisUnreachable' | 'RedisAuthFailed') => ({ ok: false, trouble, because: 'x' }) as const;
+
+const withSecret = (secretName: string) => ({
+  ...pool,
+  spec: { ...pool.spec, queue: { ...pool.spec.queue, redisUrl: { secretName, key: 'REDIS_URL' } } },
+});
 
 describe('the Redis URL of a pool', () => {
   it('is read once for many passes while Redis serves, without the line end of a careless echo', async () => {
@@ -61,5 +67,58 @@ describe('the Redis URL of a pool', () => {
     secret = secretWith('redis://r');
     pass(5000);
     expect(await reader.read(KEY, pool)).toMatchObject({ ok: true });
+  });
+
+  it('is read once for all pools that name the same Secret', async () => {
+    const { reader, reads, pass } = readerOf(() => undefined);
+    for (let second = 0; second < 60; second += 5) {
+      for (let i = 0; i < 300; i++) await reader.read(`agents/pool-${i}`, pool);
+      pass(5000);
+    }
+    expect(reads()).toBe(12);
+  });
+
+  it('costs the API server at most five calls a second, however many pools have none', async () => {
+    const { reader, reads, pass } = readerOf(() => undefined);
+    const pools = Array.from({ length: 500 }, (_, i) => withSecret(`secret-${i}`));
+    const readAll = async (seconds: number) => {
+      for (let second = 0; second < seconds; second += 5) {
+        for (const [i, each] of pools.entries()) await reader.read(`agents/pool-${i}`, each);
+        pass(5000);
+      }
+    };
+    await readAll(100);
+    const before = reads();
+    await readAll(300);
+    expect(reads() - before).toBeLessThanOrEqual(5 * 300);
+    // and each is asked for in turn
+    expect(reads() - before).toBeGreaterThanOrEqual(500 * 2);
+    for (const [i] of pools.entries()) reader.forget(`agents/pool-${i}`);
+    const alone = reads();
+    await reader.read(KEY, pool);
+    pass(5000);
+    await reader.read(KEY, pool);
+    expect(reads() - alone).toBe(2);
+  });
+
+  it('costs at most five calls a minute while all is well, and a rotated one is found', async () => {
+    let url = 'redis://one';
+    const { reader, reads, pass } = readerOf(() => secretWith(url));
+    const pools = Array.from({ length: 1000 }, (_, i) => withSecret(`secret-${i}`));
+    for (const [i, each] of pools.entries()) await reader.read(`agents/pool-${i}`, each);
+    url = 'redis://two';
+    const before = reads();
+    for (let minute = 0; minute < 240; minute++) {
+      for (const [i, each] of pools.entries()) await reader.read(`agents/pool-${i}`, each);
+      pass(60_000);
+    }
+    expect(reads() - before).toBeLessThanOrEqual(5 * 240);
+    expect(await reader.read('agents/pool-7', pools[7] ?? pool)).toEqual({ ok: true, url });
+  });
+
+  it('is read anew for a pool that names another Secret', async () => {
+    const { reader } = readerOf(({ name }) => secretWith(`redis://${name}`));
+    expect(await reader.read(KEY, pool)).toEqual({ ok: true, url: 'redis://env' });
+    expect(await reader.read(KEY, withSecret('other'))).toEqual({ ok: true, url: 'redis://other' });
   });
 });
