@@ -9,7 +9,7 @@ import { createEventRecorder } from './kube/events.ts';
 import { createLeaderElector } from './kube/lease.ts';
 import { createKubeMetrics } from './kube/metrics.ts';
 import { createReflector } from './kube/reflector.ts';
-import { deployments as deploymentType, keyOf, type ObjectRef, pods as podType } from './kube/resources.ts';
+import { deployments as deploymentType, keyOf, type ObjectRef, pods as podType, refOf } from './kube/resources.ts';
 import { checkServerVersion } from './kube/server-version.ts';
 import { createTransport } from './kube/transport.ts';
 import { createController } from './loop/controller.ts';
@@ -114,7 +114,12 @@ function build(kube: Kube) {
   const { config, client, log, registry, poolMetrics, recorder, ownWrites, election } = kube;
   const enqueue: Enqueue = (key) => controller.enqueue(key);
   const cluster = watchCluster(kube, enqueue);
-  const redis = new RedisAccessRegistry({ now, logger: log, onWake: (key) => pass.wake(key) });
+  const redis = new RedisAccessRegistry({
+    now,
+    logger: log,
+    onWake: (key) => pass.wake(key),
+    onCommands: (key, commands) => poolMetrics.redisCommands(refOf(key), commands),
+  });
   const scraper = new Scraper({ now });
   const secrets = new RedisSecretReader(new SecretCache({ client, now }));
   const pass = new PoolPass({

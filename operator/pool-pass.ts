@@ -95,7 +95,9 @@ export class PoolPass {
       { entry, before: pool.status, next: decision.status },
     );
     reporter.events(pool, decision.events);
-    return Math.min(decision.recheckAfterMs, owedInMs ?? Number.POSITIVE_INFINITY);
+    const { redis, againInMs } = observation;
+    const lookAgainInMs = redis?.lookAgainInMs() ?? Number.POSITIVE_INFINITY;
+    return Math.min(decision.recheckAfterMs, owedInMs ?? Number.POSITIVE_INFINITY, againInMs, lookAgainInMs);
   }
 
   /** What was learned once every action is carried out, or refused for good; undefined when the world has moved on. */
@@ -164,8 +166,10 @@ export class PoolPass {
 /** Blocks on the queue's stream from the tip of this very reading, so that nothing between the two is missed. */
 function armWaking({ state, redis, tip }: Observation, decision: Decision, woken: boolean): void {
   if (redis === undefined) return;
-  if (decision.wake === 'none' || tip === undefined) return redis.unwatch();
+  if (decision.wake === 'none') return redis.unwatch();
+  // The workers served and nothing has happened since: the pool waits from where it waited.
+  if (tip === undefined) return redis.keepWatching(decision.wake) ? undefined : redis.unwatch();
   const changedNothing = decision.actions.length === 0 && state.queue.ok && state.queue.value.ready > 0;
   if (woken && changedNothing) redis.rest();
-  redis.watch(state.pool.spec.queue, tip, decision.wake);
+  redis.watch(tip, decision.wake);
 }

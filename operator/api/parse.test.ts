@@ -35,7 +35,12 @@ describe('a pool that is read', () => {
         annotations: {},
         spec: {
           mode: 'Auto',
-          queue: { name: 'jobs', prefix: 'bull', redisUrl: { secretName: 'jobs-env', key: 'REDIS_URL' } },
+          queue: {
+            name: 'jobs',
+            prefix: 'bull',
+            commandsPerMinute: 120,
+            redisUrl: { secretName: 'jobs-env', key: 'REDIS_URL' },
+          },
           workers: {
             concurrency: 25,
             template: { spec: { containers: [{ name: 'worker', image: 'registry.local/worker:1' }] } },

@@ -18,6 +18,7 @@ export type Pool = Readonly<{
     queue: Readonly<{
       name: string;
       prefix: string;
+      commandsPerMinute: number;
       redisUrl: Readonly<{ secretName: string; key: string }>;
     }>;
     workers: Readonly<{ concurrency: number; template: PodTemplate }>;
@@ -66,6 +67,7 @@ const toPool = ({ metadata, spec, status }: AgentWorkerPool): Pool => ({
     queue: {
       name: spec.queue.name,
       prefix: spec.queue.prefix,
+      commandsPerMinute: spec.queue.commandsPerMinute,
       redisUrl: { secretName: spec.queue.redis.url.secretKeyRef.name, key: spec.queue.redis.url.secretKeyRef.key },
     },
     workers: spec.workers,

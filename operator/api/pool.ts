@@ -48,6 +48,9 @@ const queue = z.object({
         .describe('A redis:// or rediss:// URL in a Secret. Workers get it as REDIS_URL.'),
     })
     .describe('The Redis that holds the queue.'),
+  commandsPerMinute: int32(10, 60_000)
+    .default(120)
+    .describe('Redis commands that the operator may send for this pool in a minute; over it, numbers are read later.'),
 });
 
 const workers = z.object({

@@ -24,7 +24,12 @@ export const samplePool = (over: Partial<Pool['spec']['scaling']> & { concurrenc
     annotations: {},
     spec: {
       mode: 'Auto',
-      queue: { name: 'agent-jobs', prefix: 'bull', redisUrl: { secretName: 'env', key: 'REDIS_URL' } },
+      queue: {
+        name: 'agent-jobs',
+        prefix: 'bull',
+        commandsPerMinute: 120,
+        redisUrl: { secretName: 'env', key: 'REDIS_URL' },
+      },
       workers: {
         concurrency,
         template: { spec: { containers: [{ name: 'worker', image: 'example.test/worker:1' }] } },

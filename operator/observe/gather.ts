@@ -6,7 +6,7 @@ import { messageOf } from '../kube/log.ts';
 import type { Reflector } from '../kube/reflector.ts';
 import { deployments as deploymentType, keyOf } from '../kube/resources.ts';
 import { type DeploymentObject, type PodObject, type PoolObject, projectDeployment } from './cluster.ts';
-import type { DepthReading } from './queue/depth.ts';
+import type { DepthReading, QueueDepth } from './queue/depth.ts';
 import type { PoolRedis, RedisAccessRegistry } from './queue/redis-access.ts';
 import { readQueue } from './queue/source.ts';
 import type { RedisSecretReader } from './redis-secret.ts';
@@ -35,8 +35,16 @@ export type GatherOptions = Readonly<{
   readDeployment: boolean;
 }>;
 
-/** Everything of one pool at one moment; `watchQueue` and `rest` arm the waking for the next one. */
-export type Observation = Readonly<{ state: PoolState; redis?: PoolRedis; tip?: string }>;
+/** Everything of one pool at one moment, and what arms the waking for the next one. */
+export type Observation = Readonly<{
+  state: PoolState;
+  redis?: PoolRedis;
+  tip?: string;
+  /** All that Redis said of the queue, when it served. */
+  depth?: QueueDepth;
+  /** When to look again because Redis could not be asked now. */
+  againInMs: Millis;
+}>;
 
 /** The one place where a pool's state is put together. Never rejects: what cannot be read is unknown, with the reason. */
 export async function gather(parts: GatherParts, pool: Pool, options: GatherOptions): Promise<Observation> {
@@ -47,11 +55,13 @@ export async function gather(parts: GatherParts, pool: Pool, options: GatherOpti
     viewDeployment(parts, pool, options.readDeployment),
     parts.scraper.scrape(targetsOf(pods), pool.spec.queue.name),
   ]);
+  const watching = opened.ok && opened.isWatching();
   const reading = await readQueue({
     source: pool.spec.scaling.source,
     ...(scraped.queue === undefined ? {} : { scraped: scraped.queue }),
     fresh: options.woken,
-    read: () => (opened.ok ? opened.read(pool.spec.queue) : Promise.resolve(unreadable(opened))),
+    watching,
+    read: () => (opened.ok ? opened.read({ fresh: options.woken || !watching }) : Promise.resolve(unreadable(opened))),
     access: () => (opened.ok ? opened.access() : opened),
   });
   // A corrected or rotated Secret reaches the operator soon after the first refusal.
@@ -77,6 +87,8 @@ export async function gather(parts: GatherParts, pool: Pool, options: GatherOpti
     state,
     ...(opened.ok ? { redis: opened } : {}),
     ...(reading.tip === undefined ? {} : { tip: reading.tip }),
+    ...(reading.depth === undefined ? {} : { depth: reading.depth }),
+    againInMs: reading.againInMs ?? Number.POSITIVE_INFINITY,
   };
 }
 
@@ -94,7 +106,9 @@ async function openRedis(
     return { opened: secret, rivals: [] };
   }
   const rivals = await findRivals(parts, pool, secret.url);
-  return { opened: parts.redis.open(key, secret.url), rivals };
+  const { name, prefix, commandsPerMinute } = pool.spec.queue;
+  const opened = parts.redis.open(key, { url: secret.url, queue: { name, prefix }, commandsPerMinute });
+  return { opened, rivals };
 }
 
 const unreadable = (access: RedisAccess & { ok: false }): DepthReading => ({ depth: unknown(access.because), access });

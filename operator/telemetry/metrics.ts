@@ -7,6 +7,8 @@ export type PoolMetrics = Readonly<{
   passSeconds: Histogram;
   writes: Counter<'object' | 'outcome'>;
   unhandledErrors: Counter;
+  /** The pool's share of commands that were sent to its Redis. */
+  redisCommands: (pool: Readonly<{ namespace: string; name: string }>, commands: number) => void;
   forget: (pool: Readonly<{ namespace: string; name: string }>) => void;
 }>;
 
@@ -18,7 +20,14 @@ export function createPoolMetrics(registry: Registry): PoolMetrics {
     labelNames: ['namespace', 'pool', 'kind'],
     registers,
   });
+  const redisCommands = new Counter({
+    name: 'awp_redis_commands_total',
+    help: "Redis commands that the operator sent for a pool; one that served many pools counts as each one's share.",
+    labelNames: ['namespace', 'pool'],
+    registers,
+  });
   return {
+    redisCommands: ({ namespace, name }, commands) => redisCommands.inc({ namespace, pool: name }, commands),
     replicas,
     decisions: new Counter({
       name: 'awp_decision_total',
@@ -44,6 +53,7 @@ export function createPoolMetrics(registry: Registry): PoolMetrics {
       registers,
     }),
     forget: ({ namespace, name }) => {
+      redisCommands.remove({ namespace, pool: name });
       for (const kind of ['current', 'ready', 'wanted']) replicas.remove({ namespace, pool: name, kind });
     },
   };

@@ -27,8 +27,8 @@ const newRegistry = () => {
   return registry;
 };
 
-const open = (url: string, registry = newRegistry(), poolKey = 'ns/a'): PoolRedis => {
-  const opened = registry.open(poolKey, url);
+const open = (url: string, registry = newRegistry(), { poolKey = 'ns/a', name = 'q' } = {}): PoolRedis => {
+  const opened = registry.open(poolKey, { url, queue: { prefix: 'bull', name }, commandsPerMinute: 1e9 });
   if (!opened.ok) throw new Error(opened.because);
   return opened;
 };
@@ -39,7 +39,7 @@ const admin = (server: RedisServer, url = server.url): Redis => {
   return client;
 };
 
-const queue = { prefix: 'bull', name: 'q' };
+const fresh = { fresh: true };
 const urlFor = ({ host, port }: RedisServer, credentials: string) => `redis://${credentials}@${host}:${port}`;
 const stat = async (client: Redis, name: string) =>
   Number(new RegExp(`${name}:(\\d+)`).exec(await client.info('stats'))?.[1]);
@@ -53,8 +53,8 @@ describe('the way to Redis', () => {
     cleanups.push(() => inThree.disconnect());
     await inThree.lpush('bull:q:wait', '1');
     const url = `${urlFor(server, `bob:${encodeURIComponent('p@ss/w:rd')}`)}/3`;
-    expect(await open(url).read(queue)).toMatchObject({ depth: { ok: true, value: { waiting: 1 } } });
-    expect(await open(urlFor(server, ':all')).read(queue)).toMatchObject({ depth: { value: { waiting: 0 } } });
+    expect(await open(url).read(fresh)).toMatchObject({ depth: { ok: true, value: { waiting: 1 } } });
+    expect(await open(urlFor(server, ':all')).read(fresh)).toMatchObject({ depth: { value: { waiting: 0 } } });
   });
 
   it('is shared by the pools of one Redis, whatever they ask for at once', async () => {
@@ -62,18 +62,56 @@ describe('the way to Redis', () => {
     const root = admin(server);
     const connectionsBefore = await stat(root, 'total_connections_received');
     const registry = newRegistry();
-    const pools = Array.from({ length: 250 }, (_, index) => open(server.url, registry, `ns/${index}`));
-    const readings = await Promise.all(pools.map((pool, index) => pool.read({ prefix: 'bull', name: `q${index}` })));
+    const pools = Array.from({ length: 250 }, (_, index) =>
+      open(server.url, registry, { poolKey: `ns/${index}`, name: `q${index}` }),
+    );
+    const readings = await Promise.all(pools.map((pool) => pool.read(fresh)));
     expect(readings.every(({ depth, access }) => depth.ok && access.ok)).toBe(true);
     expect((await stat(root, 'total_connections_received')) - connectionsBefore).toBe(1);
     expect(await root.info('commandstats')).toMatch(/cmdstat_eval_ro:calls=3,/);
+  });
+
+  it('sends no more commands for a pool than its budget, goes on with the last reading, and counts them all', async () => {
+    const server = await start();
+    const root = admin(server);
+    const counted = new Map<string, number>();
+    const registry = new RedisAccessRegistry({
+      now: Date.now,
+      onWake: () => {},
+      onCommands: (key, commands) => counted.set(key, (counted.get(key) ?? 0) + commands),
+    });
+    cleanups.push(() => registry.close());
+    const opened = registry.open('ns/a', {
+      url: server.url,
+      queue: { prefix: 'bull', name: 'q' },
+      commandsPerMinute: 40,
+    });
+    if (!opened.ok) throw new Error(opened.because);
+    const heldBack = [];
+    const began = performance.now();
+    for (let reads = 0; reads < 200; reads += 1) {
+      const reading = await opened.read(fresh);
+      expect(reading.depth.ok).toBe(true);
+      if (reading.heldBack) heldBack.push(reading.heldBack);
+    }
+    const seconds = (performance.now() - began) / 1000;
+    expect(heldBack.length).toBeGreaterThan(150);
+    expect(heldBack[0]?.because).toContain('the 40 Redis commands a minute of spec.queue.commandsPerMinute');
+    expect(heldBack[0]?.againInMs).toBeGreaterThan(0);
+    // Our connection is the only one that sends these.
+    const stats = [
+      ...(await root.info('commandstats')).matchAll(/cmdstat_(?:eval_ro|hello|client\|setname):calls=(\d+)/g),
+    ];
+    const sent = stats.reduce((sum, [, calls]) => sum + Number(calls), 0);
+    expect(sent).toBeLessThanOrEqual(10 + seconds / 2 + 4);
+    expect(counted.get('ns/a')).toBeGreaterThanOrEqual(sent - 3);
   });
 
   it('is closed when the last pool leaves', async () => {
     const server = await start();
     const root = admin(server);
     const registry = newRegistry();
-    await open(server.url, registry).read(queue);
+    await open(server.url, registry).read(fresh);
     const connected = async () =>
       String(await root.client('LIST'))
         .split('\n')
@@ -93,7 +131,7 @@ describe('the way to Redis', () => {
     const before = await stat(root, 'total_connections_received');
     const end = performance.now() + 3_000;
     while (performance.now() < end) {
-      const reading = await pool.read(queue);
+      const reading = await pool.read(fresh);
       expect(reading.access).toMatchObject({ ok: false, trouble: 'RedisAuthFailed' });
       expect(reading.depth).toMatchObject({ ok: false, because: expect.stringMatching(because) });
       expect(JSON.stringify(reading)).not.toMatch(/wrong|eve|right/);
@@ -104,7 +142,7 @@ describe('the way to Redis', () => {
 
   it('says that a password is asked for where the URL has none', async () => {
     const server = await start({ password: 'right' });
-    const { access } = await open(`redis://${server.host}:${server.port}`).read(queue);
+    const { access } = await open(`redis://${server.host}:${server.port}`).read(fresh);
     expect(access).toMatchObject({ trouble: 'RedisAuthFailed', because: expect.stringContaining('NOAUTH') });
   });
 
@@ -112,7 +150,7 @@ describe('the way to Redis', () => {
     const server = await start();
     const root = admin(server);
     await root.call('ACL', 'SETUSER', 'bob', 'on', '>pw', '~bull:*', '+@read', '+hello');
-    const { access } = await open(urlFor(server, 'bob:pw')).read(queue);
+    const { access } = await open(urlFor(server, 'bob:pw')).read(fresh);
     expect(access).toMatchObject({ trouble: 'RedisAuthFailed', because: expect.stringMatching(/eval_ro/) });
     expect(JSON.stringify(access)).not.toContain('bob');
   });
@@ -120,49 +158,49 @@ describe('the way to Redis', () => {
   it('uses a new URL of the pool at once, without waiting for the next try of the old one', async () => {
     const server = await start({ password: 'right' });
     const registry = newRegistry();
-    expect((await open(urlFor(server, ':wrong'), registry).read(queue)).access.ok).toBe(false);
-    expect((await open(urlFor(server, ':right'), registry).read(queue)).access.ok).toBe(true);
+    expect((await open(urlFor(server, ':wrong'), registry).read(fresh)).access.ok).toBe(false);
+    expect((await open(urlFor(server, ':right'), registry).read(fresh)).access.ok).toBe(true);
     expect(registry.size).toBe(1);
   });
 
   it('says that Redis is gone at once, and works again within 3 s of its return', async () => {
     const server = await start();
     const pool = open(server.url);
-    expect((await pool.read(queue)).access.ok).toBe(true);
+    expect((await pool.read(fresh)).access.ok).toBe(true);
     await server.kill();
     const started = performance.now();
-    await until(async () => !(await pool.read(queue)).access.ok, { what: 'the outage is seen', limitMs: 1_000 });
+    await until(async () => !(await pool.read(fresh)).access.ok, { what: 'the outage is seen', limitMs: 1_000 });
     expect(performance.now() - started).toBeLessThan(1_000);
-    await until(async () => /ECONNREFUSED/.test(JSON.stringify((await pool.read(queue)).access)), {
+    await until(async () => /ECONNREFUSED/.test(JSON.stringify((await pool.read(fresh)).access)), {
       what: 'the reason is known',
       limitMs: 5_000,
     });
     await server.restart();
     const back = performance.now();
-    await until(async () => (await pool.read(queue)).access.ok, { what: 'Redis is read again', limitMs: 5_000 });
+    await until(async () => (await pool.read(fresh)).access.ok, { what: 'Redis is read again', limitMs: 5_000 });
     expect(performance.now() - back).toBeLessThan(3_000);
   });
 
   it('is unknown within its limit while Redis hangs, and works again when Redis goes on', async () => {
     const server = await start();
     const pool = open(server.url);
-    await pool.read(queue);
+    await pool.read(fresh);
     await server.pause();
     const times: number[] = [];
     for (let round = 0; round < 4; round += 1) {
       const started = performance.now();
-      expect(await pool.read(queue)).toMatchObject({ depth: { ok: false }, access: { trouble: 'RedisUnreachable' } });
+      expect(await pool.read(fresh)).toMatchObject({ depth: { ok: false }, access: { trouble: 'RedisUnreachable' } });
       times.push(performance.now() - started);
     }
     expect(Math.max(...times)).toBeLessThan(2_500);
     await server.resume();
-    await until(async () => (await pool.read(queue)).access.ok, { what: 'Redis is read again', limitMs: 5_000 });
+    await until(async () => (await pool.read(fresh)).access.ok, { what: 'Redis is read again', limitMs: 5_000 });
   });
 
   it('is usable while Redis answers, also for a queue that cannot be read', async () => {
     const server = await start();
     await admin(server).set('bull:q:wait', 'not a list');
-    expect(await open(server.url).read(queue)).toMatchObject({ depth: { ok: false }, access: { ok: true } });
+    expect(await open(server.url).read(fresh)).toMatchObject({ depth: { ok: false }, access: { ok: true } });
   });
 });
 
@@ -183,7 +221,7 @@ const startWithTls = async () => {
 describe('the way to a Redis with TLS', () => {
   it('leads only to a certificate that is trusted and for its name', async () => {
     const { server, tlsPort, certificate } = await startWithTls();
-    const through = (url: string) => open(url, newRegistry()).read(queue);
+    const through = (url: string) => open(url, newRegistry()).read(fresh);
     expect(await through(`rediss://localhost:${tlsPort}`)).toMatchObject({
       access: { trouble: 'RedisUnreachable', because: expect.stringContaining('its certificate is self-signed') },
     });

@@ -34,7 +34,7 @@ beforeEach(async () => {
   cleanups.push(() => queue.close());
   const registry = new RedisAccessRegistry({ now: Date.now, onWake: () => {} });
   cleanups.push(() => registry.close());
-  const opened = registry.open('ns/pool', server.url);
+  const opened = registry.open('ns/pool', { url: server.url, queue: queueName, commandsPerMinute: 1e9 });
   if (!opened.ok) throw new Error(opened.because);
   redis = opened;
   scraper = new Scraper({ now: Date.now });
@@ -67,7 +67,7 @@ const ask = async (source: 'Workers' | 'Redis', ...targets: ScrapeTarget[]) => {
   return readQueue({
     source,
     ...(scraped === undefined ? {} : { scraped }),
-    read: () => redis.read(queueName),
+    read: () => redis.read({ fresh: true }),
     access: () => redis.access(),
   });
 };

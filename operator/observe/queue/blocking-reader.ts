@@ -4,6 +4,7 @@ import { halfJitter } from '../../kube/backoff.ts';
 import { type Logger, messageOf } from '../../kube/log.ts';
 import { type Deferred, deferred, sleep } from '../../kube/wait.ts';
 import { BlockedRead } from './blocked-read.ts';
+import { Pacing, type PacingOptions } from './pacing.ts';
 import { OUTAGE, type RedisAnswer, RedisConnection, REFUSED } from './redis-connection.ts';
 import { covers, type Watch, WatchSet } from './watch-set.ts';
 
@@ -11,8 +12,10 @@ export type BlockingReaderOptions = Readonly<{
   now: () => Millis;
   onWake: (poolKey: string) => void;
   logger: Logger;
-  /** Least time from one answer with entries to the next read. */
-  minIntervalMs: number;
+  /** Called with the pools that commands were sent for. */
+  onCommands: (poolKeys: readonly string[], commands: number) => void;
+  /** How long a pool is left out after its event; absent: not at all. */
+  pacing?: PacingOptions;
   /** How long one read blocks; a connection that says nothing 2 s later is dead. */
   blockMs?: number;
 }>;
@@ -36,7 +39,7 @@ export class BlockingReader {
   /** Events may have passed unseen: all pools are woken as soon as Redis answers again. */
   #missed = false;
   #failures = 0;
-  #notBefore: Millis = 0;
+  readonly #pacing: Pacing | undefined;
 
   constructor(commands: RedisConnection, options: BlockingReaderOptions) {
     this.#options = options;
@@ -46,6 +49,16 @@ export class BlockingReader {
       commandTimeoutMs: this.#blockMs + DEAD_AFTER_MS,
     });
     this.#blocked = new BlockedRead(commands, this.#connection);
+    this.#pacing = options.pacing === undefined ? undefined : new Pacing(options.pacing);
+  }
+
+  /** Where the pool waits from; undefined when it does not wait here. */
+  watchOf(poolKey: string): Watch | undefined {
+    return this.#set.get(poolKey);
+  }
+
+  restsForMs(poolKey: string): Millis {
+    return this.#set.restsForMs(poolKey, this.#options.now());
   }
 
   watch(watch: Watch): void {
@@ -67,6 +80,7 @@ export class BlockingReader {
 
   forgetRest(poolKey: string): void {
     this.#set.forgetRest(poolKey);
+    this.#pacing?.forget(poolKey);
   }
 
   close(): void {
@@ -90,11 +104,10 @@ export class BlockingReader {
   }
 
   async #turn(): Promise<void> {
-    const early = this.#notBefore - this.#options.now();
-    if (early > 0) await sleep(early, this.#closing.signal);
     if (this.#set.streams(this.#options.now()).size === 0) return this.#untilChanged();
     const answer = await this.#connection.run((client) => (this.#missed ? this.#peek(client) : this.#block(client)));
     if (this.#closing.signal.aborted) return;
+    if (!answer.ok) this.#options.onCommands(this.#set.keys(), this.#connection.takeCommands());
     if (answer.ok) this.#succeed(answer.value);
     else if (!this.#blocked.takeReset()) await this.#fail(answer);
   }
@@ -138,8 +151,12 @@ export class BlockingReader {
     this.#missed = false;
     this.#failures = 0;
     this.#blocked.takeReset();
-    if (entries.size > 0) this.#notBefore = now + this.#options.minIntervalMs;
-    for (const poolKey of woken) this.#options.onWake(poolKey);
+    // What nobody was woken by, a read that ended without news, is the cost of all who wait.
+    this.#options.onCommands(woken.length > 0 ? woken : this.#set.keys(), this.#connection.takeCommands());
+    for (const poolKey of woken) {
+      if (this.#pacing !== undefined) this.#set.rest(poolKey, this.#pacing.pauseUntil(poolKey, now));
+      this.#options.onWake(poolKey);
+    }
   }
 
   async #fail(answer: Extract<RedisAnswer<Entries>, { ok: false }>): Promise<void> {

@@ -1,8 +1,13 @@
-import { expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { DepthReader } from './depth-reader.ts';
 import type { RedisAnswer, RedisConnection } from './redis-connection.ts';
 
-const ROW = [1, 5, 2, 3, 10, 4, 1, 0, 0, '', '', '', '', -2, '', '', '5-1'];
+/** When the first delayed job of every queue is due. */
+let dueAt: number | undefined;
+const rowOf = () => {
+  const upcoming = dueAt === undefined ? '' : `${dueAt * 4096}`;
+  return [1, 5, 2, 3, 10, 4, 1, 0, 0, '', '', '', '', 0, upcoming, '', '5-1'];
+};
 
 /** A Redis that answers each script when it is told to. */
 const fakeRedis = () => {
@@ -15,13 +20,14 @@ const fakeRedis = () => {
         new Promise((resolve) => {
           const keys = rest.slice(0, count);
           const answer = async () => {
-            resolve(keys.map((key) => (key === 'bull:bad:' ? ['error', 'WRONGTYPE a key'] : ROW)));
+            resolve(keys.map((key) => (key === 'bull:bad:' ? ['error', 'WRONGTYPE a key'] : rowOf())));
             await settled();
           };
           scripts.push({ keys, answer });
         });
       return { ok: true, value: await commands({ call }) };
     },
+    takeCommands: () => 1,
   } as unknown as RedisConnection;
   const fail = (answer: RedisAnswer<never>) => {
     failWith = answer;
@@ -32,12 +38,33 @@ const fakeRedis = () => {
 const settled = async () => {
   for (let turns = 0; turns < 3; turns += 1) await new Promise((resolve) => setImmediate(resolve));
 };
-const queue = (name: string | number) => ({ prefix: 'bull', name: `${name}` });
+const ask = (name: string | number, maxAgeMs = 0) => ({
+  poolKey: `ns/${name}`,
+  queue: { prefix: 'bull', name: `${name}` },
+  maxAgeMs,
+});
+
+/** What was charged to whom, and the sleeping pools that there are. */
+let charged: [poolKeys: readonly string[], commands: number][];
+let now: number;
+let asleep: readonly string[];
+beforeEach(() => {
+  charged = [];
+  now = 42;
+  dueAt = undefined;
+  asleep = [];
+});
+const readerOf = (connection: RedisConnection) =>
+  new DepthReader(connection, {
+    now: () => now,
+    companionsOf: () => asleep.map((name) => ask(name)),
+    onCommands: (...charge) => charged.push(charge),
+  });
 
 it('reads all queues that are asked for in one turn in one script, a queue asked for twice once', async () => {
   const { scripts, connection } = fakeRedis();
-  const reader = new DepthReader(connection, () => 42);
-  const readings = [reader.read(queue('a')), reader.read(queue('b')), reader.read(queue('a'))];
+  const reader = readerOf(connection);
+  const readings = [reader.read(ask('a')), reader.read(ask('b')), reader.read(ask('a'))];
   await settled();
   expect(scripts.map(({ keys }) => keys)).toEqual([['bull:a:', 'bull:b:']]);
   await scripts[0]?.answer();
@@ -51,11 +78,11 @@ it('reads all queues that are asked for in one turn in one script, a queue asked
 
 it('serves what is asked for while a script runs by the next one, so that no reading is older than its call', async () => {
   const { scripts, connection } = fakeRedis();
-  const reader = new DepthReader(connection, () => 42);
-  const first = reader.read(queue('a'));
+  const reader = readerOf(connection);
+  const first = reader.read(ask('a'));
   await settled();
   let done = false;
-  const second = reader.read(queue('a')).then((reading) => {
+  const second = reader.read(ask('a')).then((reading) => {
     done = true;
     return reading;
   });
@@ -69,8 +96,8 @@ it('serves what is asked for while a script runs by the next one, so that no rea
 
 it('reads no more than a hundred queues in one script', async () => {
   const { scripts, connection } = fakeRedis();
-  const reader = new DepthReader(connection, () => 42);
-  const readings = Array.from({ length: 250 }, (_, index) => reader.read(queue(index)));
+  const reader = readerOf(connection);
+  const readings = Array.from({ length: 250 }, (_, index) => reader.read(ask(index)));
   for (let script = 0; script < 3; script += 1) {
     await settled();
     await scripts[script]?.answer();
@@ -81,8 +108,8 @@ it('reads no more than a hundred queues in one script', async () => {
 
 it('lets a queue that cannot be read spoil the reading of no other', async () => {
   const { scripts, connection } = fakeRedis();
-  const reader = new DepthReader(connection, () => 42);
-  const readings = Promise.all([reader.read(queue('bad')), reader.read(queue('good'))]);
+  const reader = readerOf(connection);
+  const readings = Promise.all([reader.read(ask('bad')), reader.read(ask('good'))]);
   await settled();
   await scripts[0]?.answer();
   const [bad, good] = await readings;
@@ -97,7 +124,66 @@ it('is unknown, with how the way to Redis stands, when Redis cannot be asked', a
   const { connection, fail } = fakeRedis();
   const failure = { ok: false, trouble: 'RedisUnreachable', because: 'Redis is out' } as const;
   fail(failure);
-  const reader = new DepthReader(connection, () => 42);
-  expect(await reader.read(queue('a'))).toEqual({ depth: { ok: false, because: 'Redis is out' }, access: failure });
-  expect(await reader.read(queue('a'))).toMatchObject({ access: failure });
+  const reader = readerOf(connection);
+  expect(await reader.read(ask('a'))).toEqual({ depth: { ok: false, because: 'Redis is out' }, access: failure });
+  expect(await reader.read(ask('a'))).toMatchObject({ access: failure });
+});
+
+it('takes sleeping pools along in the script of the first of them, and answers the others from it', async () => {
+  const { scripts, connection } = fakeRedis();
+  const reader = readerOf(connection);
+  asleep = ['a', 'b', 'c'];
+  const first = reader.read(ask('a', 2_000));
+  await settled();
+  await scripts[0]?.answer();
+  await first;
+  expect(scripts.map(({ keys }) => keys)).toEqual([['bull:a:', 'bull:b:', 'bull:c:']]);
+  expect(charged).toEqual([[['ns/a', 'ns/b', 'ns/c'], 1]]);
+  now += 2_000;
+  expect(await reader.read(ask('b', 2_000))).toMatchObject({ depth: { ok: true, at: 42 } });
+  expect(scripts).toHaveLength(1);
+});
+
+it('reads anew what an event spoke of, what is older than its question allows, and what has become due', async () => {
+  const { scripts, connection } = fakeRedis();
+  const reader = readerOf(connection);
+  asleep = ['late'];
+  const first = reader.read(ask('late', 2_000));
+  await settled();
+  await scripts[0]?.answer();
+  await first;
+  now += 1;
+  void reader.read(ask('late', 0));
+  await settled();
+  expect(scripts).toHaveLength(2);
+  await scripts[1]?.answer();
+  now += 2_001;
+  void reader.read(ask('late', 2_000));
+  await settled();
+  expect(scripts).toHaveLength(3);
+  await scripts[2]?.answer();
+  dueAt = now + 100;
+  void reader.read(ask('late', 0));
+  await settled();
+  await scripts[3]?.answer();
+  now += 100;
+  void reader.read(ask('late', 2_000));
+  await settled();
+  expect(scripts).toHaveLength(5);
+});
+
+it('takes nobody along where an event asks, and nobody who was read lately', async () => {
+  const { scripts, connection } = fakeRedis();
+  const reader = readerOf(connection);
+  asleep = ['b'];
+  void reader.read(ask('a', 0));
+  await settled();
+  await scripts[0]?.answer();
+  void reader.read(ask('c', 2_000));
+  await settled();
+  await scripts[1]?.answer();
+  now += 10_000;
+  void reader.read(ask('c', 2_000));
+  await settled();
+  expect(scripts.map(({ keys }) => keys)).toEqual([['bull:a:'], ['bull:c:', 'bull:b:'], ['bull:c:']]);
 });

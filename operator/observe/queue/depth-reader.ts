@@ -3,33 +3,70 @@ import { unknown } from '../../core/known.ts';
 import { type DepthReading, keyBaseOf, type QueueDepth, type QueueName, readDepths } from './depth.ts';
 import { MAX_QUEUES_A_SCRIPT } from './depth-script.ts';
 import type { RedisAnswer, RedisConnection } from './redis-connection.ts';
+import type { Sleeper } from './slow-poll.ts';
 
-type Request = { queue: QueueName; reading: Promise<DepthReading>; resolve: (reading: DepthReading) => void };
+export type DepthQuestion = Sleeper &
+  Readonly<{
+    /** A reading that is not older may be the answer; 0 when an event says that something changed. */
+    maxAgeMs: Millis;
+  }>;
+
+export type DepthReaderOptions = Readonly<{
+  now: () => Millis;
+  /** Sleeping pools that are read along where there is room, so that their own look costs no command. */
+  companionsOf: (poolKey: string) => readonly Sleeper[];
+  /** Called with the pools that commands were sent for. */
+  onCommands: (poolKeys: readonly string[], commands: number) => void;
+}>;
+
+/** Who was read so lately has been looked at in this round of the slow poll. */
+const COMPANION_AGE_MS: Millis = 15_000;
+
+type Request = Sleeper & {
+  mayTakeAlong: boolean;
+  reading: Promise<DepthReading>;
+  resolve: (reading: DepthReading) => void;
+};
 
 /**
  * Reads queues of one Redis, many in one script: what is asked for in one turn of the event loop, or while a script
- * runs, goes into the next one. A reading therefore never is older than the call that asked for it.
+ * runs, goes into the next one. A reading therefore never is older than its question allows.
  */
 export class DepthReader {
   readonly #connection: RedisConnection;
-  readonly #now: () => Millis;
+  readonly #options: DepthReaderOptions;
+  readonly #last = new Map<string, Known<QueueDepth> & { ok: true }>();
   #waiting = new Map<string, Request>();
   #running = false;
 
-  constructor(connection: RedisConnection, now: () => Millis) {
+  constructor(connection: RedisConnection, options: DepthReaderOptions) {
     this.#connection = connection;
-    this.#now = now;
+    this.#options = options;
   }
 
   /** Never rejects. Ends within the limits of the connection, twice at most where a script is already under way. */
-  read(queue: QueueName): Promise<DepthReading> {
+  read({ poolKey, queue, maxAgeMs }: DepthQuestion): Promise<DepthReading> {
     const key = keyBaseOf(queue);
+    const last = this.last(queue, maxAgeMs);
+    if (last !== undefined) return Promise.resolve({ depth: last, access: { ok: true } });
     const asked = this.#waiting.get(key);
     if (asked) return asked.reading;
     const { promise, resolve } = Promise.withResolvers<DepthReading>();
-    this.#waiting.set(key, { queue, reading: promise, resolve });
+    this.#waiting.set(key, { poolKey, queue, mayTakeAlong: maxAgeMs > 0, reading: promise, resolve });
     this.#schedule();
     return promise;
+  }
+
+  /** The last good reading, when it is not older and no delayed job has become due since. */
+  last(queue: QueueName, maxAgeMs: Millis): (Known<QueueDepth> & { ok: true }) | undefined {
+    const last = this.#last.get(keyBaseOf(queue));
+    const now = this.#options.now();
+    if (last === undefined || maxAgeMs <= 0 || now - last.at > maxAgeMs) return undefined;
+    return last.value.nextDelayedAt !== undefined && last.value.nextDelayedAt <= now ? undefined : last;
+  }
+
+  forget(queue: QueueName): void {
+    this.#last.delete(keyBaseOf(queue));
   }
 
   #schedule(): void {
@@ -48,9 +85,28 @@ export class DepthReader {
   }
 
   async #readBatch(batch: readonly Request[]): Promise<void> {
-    const queues = batch.map(({ queue }) => queue);
-    const answer = await this.#connection.run((client) => readDepths(client, queues, this.#now()));
+    const asked = [...batch, ...this.#companionsOf(batch)];
+    const queues = asked.map(({ queue }) => queue);
+    const answer = await this.#connection.run((client) => readDepths(client, queues, this.#options.now()));
+    this.#options.onCommands(
+      asked.map(({ poolKey }) => poolKey),
+      this.#connection.takeCommands(),
+    );
+    asked.forEach(({ queue }, index) => {
+      const depth = answer.ok ? answer.value[index] : undefined;
+      if (depth?.ok) this.#last.set(keyBaseOf(queue), depth);
+    });
     batch.forEach((request, index) => request.resolve(readingOf(answer, index)));
+  }
+
+  #companionsOf(batch: readonly Request[]): readonly Sleeper[] {
+    const [first] = batch.filter(({ mayTakeAlong }) => mayTakeAlong);
+    if (first === undefined) return [];
+    const asked = new Set(batch.map(({ queue }) => keyBaseOf(queue)));
+    return this.#options
+      .companionsOf(first.poolKey)
+      .filter(({ queue }) => !asked.has(keyBaseOf(queue)) && this.last(queue, COMPANION_AGE_MS) === undefined)
+      .slice(0, MAX_QUEUES_A_SCRIPT - batch.length);
   }
 }
 

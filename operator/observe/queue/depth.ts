@@ -34,10 +34,19 @@ export type QueueDepth = Readonly<{
 }>;
 
 /** One queue as Redis told it, with how the way to Redis stands. A queue can be unknown while Redis is well. */
-export type DepthReading = Readonly<{ depth: Known<QueueDepth>; access: RedisAccess }>;
+export type DepthReading = Readonly<{
+  depth: Known<QueueDepth>;
+  access: RedisAccess;
+  /** Redis was not asked, because the pool has used up its commands; the depth is the last one, or unknown. */
+  heldBack?: Readonly<{ because: string; againInMs: Millis }>;
+}>;
 
 /** `<prefix>:<queue>:`, what BullMQ puts before every key of a queue. */
 export const keyBaseOf = ({ prefix, name }: QueueName): string => `${prefix}:${name}:`;
+
+/** What alone decides in which slot of a Redis Cluster the keys of the queue lie (redis.io, cluster specification). */
+export const hashTagOf = (queue: QueueName): string | undefined => /\{([^}]+)\}/.exec(keyBaseOf(queue))?.[1];
+
 export const eventStreamOf = (queue: QueueName): string => `${keyBaseOf(queue)}events`;
 
 /** The score of the last delayed job that is due at `now`: exact, since it stays below 2^53 until the year 2039. */

@@ -2,12 +2,13 @@ import { expect, it } from 'vitest';
 import { RedisAccessRegistry } from './redis-access.ts';
 
 const newRegistry = () => new RedisAccessRegistry({ now: () => 0, onWake: () => {} });
+const at = (url: string, prefix = 'bull') => ({ url, queue: { prefix, name: 'q' }, commandsPerMinute: 120 });
 
 it('shares what two pools of one Redis use, and closes it when the last of them leaves', () => {
   const registry = newRegistry();
-  registry.open('ns/a', 'redis://redis.invalid');
-  registry.open('ns/b', 'redis://redis.invalid:6379/0');
-  registry.open('ns/b', 'redis://redis.invalid:6379/0');
+  registry.open('ns/a', at('redis://redis.invalid'));
+  registry.open('ns/b', at('redis://redis.invalid:6379/0'));
+  registry.open('ns/b', at('redis://redis.invalid:6379/0'));
   expect(registry.size).toBe(1);
   registry.release('ns/a');
   registry.release('ns/a');
@@ -18,10 +19,10 @@ it('shares what two pools of one Redis use, and closes it when the last of them 
 
 it('leaves the old Redis when the URL of a pool changes, also to one that cannot be used', () => {
   const registry = newRegistry();
-  registry.open('ns/a', 'redis://:old@redis.invalid');
-  registry.open('ns/a', 'redis://:new@redis.invalid');
+  registry.open('ns/a', at('redis://:old@redis.invalid'));
+  registry.open('ns/a', at('redis://:new@redis.invalid'));
   expect(registry.size).toBe(1);
-  const refused = registry.open('ns/a', 'redis://:s3cret%@redis.invalid');
+  const refused = registry.open('ns/a', at('redis://:s3cret%@redis.invalid'));
   expect(refused).toMatchObject({ ok: false, trouble: 'RedisUrlInvalid' });
   expect(JSON.stringify(refused)).not.toContain('s3cret');
   expect(registry.size).toBe(0);
@@ -29,8 +30,8 @@ it('leaves the old Redis when the URL of a pool changes, also to one that cannot
 
 it('closes everything at the end', () => {
   const registry = newRegistry();
-  registry.open('ns/a', 'redis://one.invalid');
-  registry.open('ns/b', 'redis://two.invalid');
+  registry.open('ns/a', at('redis://one.invalid'));
+  registry.open('ns/b', at('redis://two.invalid'));
   expect(registry.size).toBe(2);
   registry.close();
   expect(registry.size).toBe(0);
@@ -38,7 +39,17 @@ it('closes everything at the end', () => {
 
 it('connects nothing and knows of no trouble before the first use', () => {
   const registry = newRegistry();
-  const redis = registry.open('ns/a', 'redis://redis.invalid');
+  const redis = registry.open('ns/a', at('redis://redis.invalid'));
   expect(redis.ok && redis.access()).toEqual({ ok: true });
+  registry.close();
+});
+
+it('keeps the queues of each hash tag apart, so that a Redis Cluster finds all that one command names in one slot', () => {
+  const registry = newRegistry();
+  registry.open('ns/a', at('redis://redis.invalid', '{one}'));
+  registry.open('ns/b', at('redis://redis.invalid', '{one}'));
+  registry.open('ns/c', at('redis://redis.invalid', '{two}'));
+  registry.open('ns/d', at('redis://redis.invalid'));
+  expect(registry.size).toBe(3);
   registry.close();
 });

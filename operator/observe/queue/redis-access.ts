@@ -1,33 +1,46 @@
 import type { Millis } from '../../core/known.ts';
+import { unknown } from '../../core/known.ts';
 import type { RedisAccess } from '../../core/state.ts';
 import { type Logger, silentLogger } from '../../kube/log.ts';
-import { type DepthReading, eventStreamOf, type QueueName } from './depth.ts';
+import { CommandBudget } from './command-budget.ts';
+import { type DepthReading, eventStreamOf, hashTagOf, type QueueName } from './depth.ts';
 import { DepthReader } from './depth-reader.ts';
 import { RedisConnection } from './redis-connection.ts';
 import type { RedisFailure } from './redis-trouble.ts';
 import { identityOf, parseRedisUrl, type RedisTarget } from './redis-url.ts';
+import { SlowPoll } from './slow-poll.ts';
 import { Waker, type WakerOptions, type WatchPace } from './wake.ts';
 
 export type RedisAccessOptions = Readonly<{
   now: () => Millis;
   /** Called when something happened on a queue that the pool watches, or may have happened unseen. */
   onWake: (poolKey: string) => void;
+  /** Called with the share of the commands that were sent for the pool. */
+  onCommands?: (poolKey: string, commands: number) => void;
   logger?: Logger;
   waker?: Partial<WakerOptions>;
 }>;
 
-/** What one pool may do with its Redis. Belongs to the pool until `release`, or until it opens another URL. */
+/** The queue of a pool, where it is, and how many commands a minute it may cost. */
+export type PoolQueue = Readonly<{ url: string; queue: QueueName; commandsPerMinute: number }>;
+
+/** What one pool may do with its Redis. Belongs to the pool until `release`, or until it opens another one. */
 export type PoolRedis = Readonly<{
   ok: true;
   /** How the last use of the connection ended, by whichever pool; usable before the first. */
   access: () => RedisAccess;
-  /** Reads one queue; never rejects. Reads of many pools of one Redis go into one script. */
-  read: (queue: QueueName) => Promise<DepthReading>;
+  /** Reads the queue; never rejects. `fresh`: something happened, or the pool does not wait for events. */
+  read: (options: Readonly<{ fresh: boolean }>) => Promise<DepthReading>;
   /** Wakes the pool on the next event of its queue behind `tip`, once; the tip is that of a reading. */
-  watch: (queue: QueueName, tip: string, pace: WatchPace) => void;
+  watch: (tip: string, pace: WatchPace) => void;
+  /** Goes on waiting from where the pool waits; false when it does not. */
+  keepWatching: (pace: WatchPace) => boolean;
+  isWatching: () => boolean;
   /** Leaves the pool out of waking for a while: its last event changed nothing. */
   rest: () => void;
   unwatch: () => void;
+  /** The longest time after which to look again although no event came. */
+  lookAgainInMs: () => Millis;
 }>;
 
 type Shared = {
@@ -35,17 +48,27 @@ type Shared = {
   connection: RedisConnection;
   reader: DepthReader;
   waker: Waker;
+  slowPoll: SlowPoll;
 };
+
+type Use = { identity: string; queue: QueueName; budget: CommandBudget };
+
+/** A sleeping pool may be answered from what was read along with another one of its group a moment ago. */
+const ASLEEP_AGE_MS: Millis = 2_000;
+/** Over its budget, a pool goes on with its last reading for so long. */
+const HELD_BACK_AGE_MS: Millis = 30_000;
+/** A pool whose events are answered more seldom than this is looked at in this time. */
+const POLL_AT_REST_MS: Millis = 1_000;
 
 /**
  * The connections of all pools, one set for each Redis: pools whose URLs mean the same server, user and database share a
- * connection for reading and a waker. The last pool that leaves closes it.
+ * connection for reading and a waker. In a Redis Cluster those whose keys have the same hash tag do, and so lie in one
+ * slot: a script or a blocking read over several slots would be refused. The last pool that leaves closes it.
  */
 export class RedisAccessRegistry {
   readonly #options: RedisAccessOptions;
   readonly #shared = new Map<string, Shared>();
-  /** Identity of the Redis that each pool uses. */
-  readonly #used = new Map<string, string>();
+  readonly #uses = new Map<string, Use>();
 
   constructor(options: RedisAccessOptions) {
     this.#options = options;
@@ -55,29 +78,36 @@ export class RedisAccessRegistry {
    * The pool's Redis, for each pass anew; connects nothing yet. Another URL than in the last pass (a rotated Secret)
    * leaves the old Redis. Refused with RedisUrlInvalid; the sentence repeats nothing of the URL but host and port.
    */
-  open(poolKey: string, url: string): PoolRedis | RedisFailure {
+  open(poolKey: string, { url, queue, commandsPerMinute }: PoolQueue): PoolRedis | RedisFailure {
     const parsed = parseRedisUrl(url);
     if (!parsed.ok) {
       this.release(poolKey);
       return { ok: false, trouble: 'RedisUrlInvalid', because: `the Redis URL cannot be used: ${parsed.because}` };
     }
-    const identity = identityOf(parsed.target);
-    if (this.#used.get(poolKey) !== identity) this.release(poolKey);
+    const identity = JSON.stringify([identityOf(parsed.target), hashTagOf(queue)]);
+    const before = this.#uses.get(poolKey);
+    if (before !== undefined && before.identity !== identity) this.release(poolKey);
     const shared = this.#shared.get(identity) ?? this.#share(identity, parsed.target);
+    const budget = before?.budget ?? new CommandBudget(commandsPerMinute, this.#options.now);
+    budget.perMinute = commandsPerMinute;
     shared.users.add(poolKey);
-    this.#used.set(poolKey, identity);
-    return poolRedis(poolKey, shared);
+    shared.slowPoll.join(poolKey, queue);
+    this.#uses.set(poolKey, { identity, queue, budget });
+    return this.#poolRedis(poolKey, { shared, queue, budget });
   }
 
   /** To be called when the pool is gone or its Secret is: closes what no other pool uses. */
   release(poolKey: string): void {
-    const identity = this.#used.get(poolKey);
-    if (identity === undefined) return;
-    this.#used.delete(poolKey);
-    const shared = this.#shared.get(identity);
-    shared?.users.delete(poolKey);
-    shared?.waker.unwatch(poolKey);
-    if (shared?.users.size === 0) this.#close(identity, shared);
+    const use = this.#uses.get(poolKey);
+    if (use === undefined) return;
+    this.#uses.delete(poolKey);
+    const shared = this.#shared.get(use.identity);
+    if (shared === undefined) return;
+    shared.users.delete(poolKey);
+    shared.waker.unwatch(poolKey);
+    shared.slowPoll.leave(poolKey);
+    shared.reader.forget(use.queue);
+    if (shared.users.size === 0) this.#close(use.identity, shared);
   }
 
   /** Number of Redis that are in use. */
@@ -87,17 +117,20 @@ export class RedisAccessRegistry {
 
   close(): void {
     for (const [identity, shared] of this.#shared) this.#close(identity, shared);
-    this.#used.clear();
+    this.#uses.clear();
   }
 
   #share(identity: string, target: RedisTarget): Shared {
     const { now, onWake, logger = silentLogger, waker } = this.#options;
     const connection = new RedisConnection(target, { now });
+    const slowPoll = new SlowPoll();
+    const onCommands = (poolKeys: readonly string[], commands: number) => this.#charge(poolKeys, commands);
     const shared = {
       users: new Set<string>(),
       connection,
-      reader: new DepthReader(connection, now),
-      waker: new Waker(connection, { now, onWake, logger, ...waker }),
+      slowPoll,
+      reader: new DepthReader(connection, { now, onCommands, companionsOf: (key) => slowPoll.companionsOf(key) }),
+      waker: new Waker(connection, { now, onWake, onCommands, logger, ...waker }),
     };
     this.#shared.set(identity, shared);
     return shared;
@@ -108,13 +141,52 @@ export class RedisAccessRegistry {
     shared.waker.close();
     shared.connection.close();
   }
+
+  #charge(poolKeys: readonly string[], commands: number): void {
+    if (commands === 0) return;
+    for (const poolKey of poolKeys) {
+      this.#uses.get(poolKey)?.budget.charge(commands / poolKeys.length);
+      this.#options.onCommands?.(poolKey, commands / poolKeys.length);
+    }
+  }
+
+  #poolRedis(poolKey: string, { shared, queue, budget }: { shared: Shared } & Omit<Use, 'identity'>): PoolRedis {
+    const { connection, reader, waker, slowPoll } = shared;
+    const read = (fresh: boolean): Promise<DepthReading> => {
+      const waitMs = budget.waitMs();
+      const maxAgeMs = !fresh && slowPoll.isAsleep(poolKey) ? ASLEEP_AGE_MS : 0;
+      if (waitMs === 0) return reader.read({ poolKey, queue, maxAgeMs });
+      const because = sayHeldBack(budget.perMinute);
+      const last = reader.last(queue, HELD_BACK_AGE_MS);
+      return Promise.resolve({
+        depth: last ?? unknown(because),
+        access: connection.access,
+        heldBack: { because, againInMs: waitMs },
+      });
+    };
+    const asleep = (is: boolean): void => slowPoll.setAsleep(poolKey, is);
+    return {
+      ok: true,
+      access: () => connection.access,
+      read: ({ fresh }) => read(fresh),
+      watch: (tip, pace) => {
+        waker.watch({ poolKey, stream: eventStreamOf(queue), tip, pace });
+        asleep(true);
+      },
+      keepWatching: (pace) => waker.keep(poolKey, pace),
+      isWatching: () => waker.isWaiting(poolKey),
+      rest: () => waker.rest(poolKey),
+      unwatch: () => {
+        waker.unwatch(poolKey);
+        asleep(false);
+      },
+      lookAgainInMs: () => {
+        const slow = slowPoll.isAsleep(poolKey) ? slowPoll.inMs(poolKey, this.#options.now()) : Infinity;
+        return waker.isPausing(poolKey) ? Math.min(POLL_AT_REST_MS, slow) : slow;
+      },
+    };
+  }
 }
 
-const poolRedis = (poolKey: string, { connection, reader, waker }: Shared): PoolRedis => ({
-  ok: true,
-  access: () => connection.access,
-  read: (queue) => reader.read(queue),
-  watch: (queue, tip, pace) => waker.watch({ poolKey, stream: eventStreamOf(queue), tip, pace }),
-  rest: () => waker.rest(poolKey),
-  unwatch: () => waker.unwatch(poolKey),
-});
+const sayHeldBack = (perMinute: number): string =>
+  `the ${perMinute} Redis commands a minute of spec.queue.commandsPerMinute are used up: numbers may be older than usual`;

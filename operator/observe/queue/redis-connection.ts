@@ -21,6 +21,18 @@ export const REFUSED: BackoffOptions = { baseMs: 1_000, maxMs: 30_000 };
 /** Errors after which the connection itself is in doubt; a ReplyError is an answer and leaves it as it is. */
 export const isAnswer = (error: unknown): boolean => error instanceof Error && error.name === 'ReplyError';
 
+/** Where a Redis Cluster keeps the slot of the key that was asked for. */
+type Moved = Readonly<{ host: string; port: number }>;
+
+/** Hops that one use may take: a cluster that moves slots sends from one node to another, but not for ever. */
+const MAX_HOPS = 3;
+
+/** `MOVED 3999 10.0.0.7:6381`; a node that does not know its own address leaves the host out. */
+function movedTo(error: unknown): Moved | undefined {
+  const found = isAnswer(error) ? /^MOVED \d+ (.*):(\d+)$/.exec((error as Error).message) : null;
+  return found === null ? undefined : { host: found[1] ?? '', port: Number(found[2]) };
+}
+
 class ConnectTimeout extends Error {
   readonly code = 'ETIMEDOUT';
 }
@@ -39,6 +51,9 @@ export class RedisConnection {
   #retryAt: Millis = 0;
   #closed = false;
   #lastError: unknown;
+  #commands = 0;
+  /** The node of a cluster that has our keys; undefined while the one of the URL serves. */
+  #node: RedisTarget | undefined;
 
   constructor(target: RedisTarget, options: ConnectionOptions) {
     this.target = target;
@@ -55,8 +70,15 @@ export class RedisConnection {
     return this.#retryAt;
   }
 
+  /** Commands that were sent since the last call, those of handshakes among them. */
+  takeCommands(): number {
+    const commands = this.#commands;
+    this.#commands = 0;
+    return commands;
+  }
+
   /** Runs commands. An error that is Redis's answer to them, not a failure of the way to it, is classified too. */
-  async run<T>(commands: (client: Redis) => Promise<T>): Promise<RedisAnswer<T>> {
+  async run<T>(commands: (client: Redis) => Promise<T>, hops = 0): Promise<RedisAnswer<T>> {
     const connected = await this.#connect();
     if (!connected.ok) return connected;
     const client = connected.value;
@@ -65,6 +87,11 @@ export class RedisConnection {
       this.#failure = undefined;
       return { ok: true, value };
     } catch (error) {
+      const moved = movedTo(error);
+      if (moved !== undefined && hops < MAX_HOPS) {
+        this.#follow(moved);
+        return this.run(commands, hops + 1);
+      }
       // A client that is gone rejects with "Connection is closed."; what its socket reported before says more.
       const failure = redisFailure(isAnswer(error) ? error : (this.#lastError ?? error), this.target.address);
       if (!isAnswer(error)) this.#drop(client);
@@ -86,6 +113,13 @@ export class RedisConnection {
     this.#client = undefined;
   }
 
+  /** A node that does not answer any more is left again: the next try asks the one of the URL. */
+  #follow({ host, port }: Moved): void {
+    const from = this.#node ?? this.target;
+    this.#node = { ...this.target, host: host === '' ? from.host : host, port };
+    this.reset();
+  }
+
   async #connect(): Promise<RedisAnswer<Redis>> {
     const client = this.#client;
     if (client?.status === 'ready') return { ok: true, value: client };
@@ -100,7 +134,12 @@ export class RedisConnection {
 
   async #open(): Promise<RedisAnswer<Redis>> {
     this.#client?.disconnect();
-    const client = newRedisClient(this.target, this.#options.commandTimeoutMs ?? COMMAND_TIMEOUT_MS);
+    const client = newRedisClient(this.#node ?? this.target, this.#options.commandTimeoutMs ?? COMMAND_TIMEOUT_MS);
+    const send = client.sendCommand.bind(client);
+    client.sendCommand = (...command) => {
+      this.#commands += 1;
+      return send(...command);
+    };
     this.#client = client;
     this.#lastError = undefined;
     client.on('error', (error) => {
@@ -110,6 +149,7 @@ export class RedisConnection {
       await withinConnectTimeout(client);
     } catch (error) {
       this.#drop(client);
+      this.#node = undefined;
       return this.#fail(this.#lastError ?? error);
     }
     this.#failures = 0;

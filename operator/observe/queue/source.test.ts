@@ -69,7 +69,37 @@ describe('the source of the queue', () => {
     ['the queue is paused', { scraped: fromWorkers(5, { paused: true }) }],
     ['an event says that the gauges are old', { scraped: fromWorkers(5), fresh: true }],
   ])('is Redis, with the tip to wake from, when %s', async (_, question) => {
-    expect(await ask(question)).toEqual({ queue: known(snapshot, 20), redis: { ok: true }, tip: '5-1', reads: 1 });
+    expect(await ask(question)).toEqual({
+      queue: known(snapshot, 20),
+      redis: { ok: true },
+      tip: '5-1',
+      depth,
+      reads: 1,
+    });
+  });
+
+  it('stays with the workers while the pool waits for an event and none has come', async () => {
+    const scraped = fromWorkers(0);
+    expect(await ask({ scraped, watching: true })).toEqual({ queue: scraped, redis: { ok: true }, reads: 0 });
+    expect(await ask({ scraped, watching: true, fresh: true })).toMatchObject({ tip: '5-1', reads: 1 });
+    expect(await ask({ scraped: unknown('no answer'), watching: true })).toMatchObject({ tip: '5-1', reads: 1 });
+  });
+
+  it('goes on with the last reading while the commands of the minute are used up, says so, and waits for no event', async () => {
+    const heldBack = { because: 'the commands are used up', againInMs: 700 };
+    const answer = await ask({}, { ...redisSays, heldBack });
+    expect(answer).toMatchObject({
+      queue: { ok: true, at: 20, value: { ready: 8, fallback: 'no replica is ready; the commands are used up' } },
+      againInMs: 700,
+    });
+    expect(answer).not.toHaveProperty('tip');
+    const scraped = fromWorkers(0);
+    expect(await ask({ scraped }, { ...redisSays, heldBack })).toEqual({
+      queue: scraped,
+      redis: { ok: true },
+      againInMs: 700,
+      reads: 1,
+    });
   });
 
   it('stays with the workers when the operator alone cannot reach Redis, without a tip', async () => {
@@ -103,6 +133,7 @@ describe('the source of the queue', () => {
       queue: known(snapshot, 20),
       redis: { ok: true },
       tip: '5-1',
+      depth,
       reads: 1,
     });
     expect(await ask({ source: 'Redis', scraped }, redisIsOut)).toMatchObject({

@@ -1,17 +1,16 @@
-import { type Known, known, unknown } from '../../core/known.ts';
+import { type Known, known, type Millis, unknown } from '../../core/known.ts';
 import type { QueueSnapshot, RedisAccess } from '../../core/state.ts';
-import { type DepthReading, snapshotOf } from './depth.ts';
+import { type DepthReading, type QueueDepth, snapshotOf } from './depth.ts';
 
 export type QueueQuestion = Readonly<{
   /** `spec.scaling.metrics.source` of the pool. */
   source: 'Workers' | 'Redis';
   /** The queue gauges of a ready replica; undefined when no replica is ready. */
   scraped?: Known<QueueSnapshot>;
-  /**
-   * An event said that the queue changed, or the pool is to be watched again: Redis is read, since the workers' gauges
-   * can be a second old and have no tip. It is also read when the gauges show no backlog, for the same reason.
-   */
+  /** An event said that the queue changed: Redis is read, since the workers' gauges can be a second old. */
   fresh?: boolean;
+  /** The pool waits for the next event; else Redis is read where there is no backlog, since only it has the tip. */
+  watching?: boolean;
   /** Reads the queue in Redis; never rejects. */
   read: () => Promise<DepthReading>;
   /** How the way to Redis stood when it was last used, for a pass that does not use it. */
@@ -23,13 +22,20 @@ export type QueueReading = Readonly<{
   redis: RedisAccess;
   /** Tip of the event stream at the moment of the snapshot, when Redis served: a waker may block from it. */
   tip?: string;
+  /** All that Redis said, when it served. */
+  depth?: QueueDepth;
+  /** Redis may be asked again after this time: until then the pool's budget of commands is used up. */
+  againInMs?: Millis;
 }>;
 
-const fromRedis = ({ depth, access }: DepthReading, fallback?: string): QueueReading => {
-  if (!depth.ok) return { queue: depth, redis: access };
-  const snapshot = snapshotOf(depth.value, depth.at);
-  const because = fallback === undefined ? {} : { fallback };
-  return { queue: known({ ...snapshot, ...because }, depth.at), redis: access, tip: depth.value.tip };
+const fromRedis = ({ depth, access, heldBack }: DepthReading, fallback?: string): QueueReading => {
+  const again = heldBack === undefined ? {} : { againInMs: heldBack.againInMs };
+  if (!depth.ok) return { queue: depth, redis: access, ...again };
+  const because = [fallback, heldBack?.because].filter((part) => part !== undefined).join('; ');
+  const snapshot = { ...snapshotOf(depth.value, depth.at), ...(because === '' ? {} : { fallback: because }) };
+  const reading = { queue: known(snapshot, depth.at), redis: access, depth: depth.value, ...again };
+  // Who may not read cannot see what an event was about, so none is waited for.
+  return heldBack === undefined ? { ...reading, tip: depth.value.tip } : reading;
 };
 
 const hasBacklog = ({ ready, paused }: QueueSnapshot): boolean => ready > 0 && !paused;
@@ -39,10 +45,13 @@ async function besideWorkers(
   scraped: Known<QueueSnapshot> & { ok: true },
   question: QueueQuestion,
 ): Promise<QueueReading> {
-  if (!question.fresh && hasBacklog(scraped.value)) return { queue: scraped, redis: question.access() };
+  const enough = hasBacklog(scraped.value) || question.watching === true;
+  if (!question.fresh && enough) return { queue: scraped, redis: question.access() };
   const reading = await question.read();
-  // The operator's own way to Redis may be out while the workers' is not: then only the waking is out.
-  return reading.depth.ok ? fromRedis(reading) : { queue: scraped, redis: reading.access };
+  // The operator's own way to Redis may be out, or its commands used up, while the workers' is not: then only the waking is out.
+  if (reading.depth.ok && reading.heldBack === undefined) return fromRedis(reading);
+  const again = reading.heldBack === undefined ? {} : { againInMs: reading.heldBack.againInMs };
+  return { queue: scraped, redis: reading.access, ...again };
 }
 
 /**

@@ -4,18 +4,19 @@ import type { Watch } from './watch-set.ts';
 
 /**
  * `instant`: a pool at zero, which has nobody else to see the job. `paced`: a pool with replicas and no backlog, whose
- * jobs are taken by them anyway; its events are many and are answered at most once a second.
+ * jobs are taken by them anyway; its events are many and are answered at most once a second, and ever more seldom where
+ * they never end.
  */
 export type WatchPace = 'instant' | 'paced';
 
-export type WakerOptions = Omit<BlockingReaderOptions, 'minIntervalMs'> &
+export type WakerOptions = Omit<BlockingReaderOptions, 'pacing'> &
   Readonly<{
     /** How long a pool is left out whose event changed nothing. */
     restMs?: number;
   }>;
 
 const REST_MS = 10_000;
-const PACED_INTERVAL_MS = 1_000;
+const PACED = { leastMs: 1_000, mostMs: 4_000 };
 
 /**
  * Wakes pools when something happens on their queues: one blocking read of event streams for each pace, each on a
@@ -32,8 +33,8 @@ export class Waker {
     const { restMs = REST_MS, ...reader } = options;
     this.#restMs = restMs;
     this.#groups = {
-      instant: new BlockingReader(commands, { ...reader, minIntervalMs: 0 }),
-      paced: new BlockingReader(commands, { ...reader, minIntervalMs: PACED_INTERVAL_MS }),
+      instant: new BlockingReader(commands, reader),
+      paced: new BlockingReader(commands, { ...reader, pacing: PACED }),
     };
   }
 
@@ -44,6 +45,23 @@ export class Waker {
   watch({ pace, ...watch }: Watch & Readonly<{ pace: WatchPace }>): void {
     this.#groups[pace === 'instant' ? 'paced' : 'instant'].unwatch(watch.poolKey);
     this.#groups[pace].watch(watch);
+  }
+
+  /** The pool goes on waiting from where it waits, at this pace. False when it does not wait. */
+  keep(poolKey: string, pace: WatchPace): boolean {
+    const kept = this.#all().flatMap((group) => group.watchOf(poolKey) ?? [])[0];
+    if (kept === undefined) return false;
+    if (this.#groups[pace].watchOf(poolKey) === undefined) this.watch({ ...kept, pace });
+    return true;
+  }
+
+  isWaiting(poolKey: string): boolean {
+    return this.#all().some((group) => group.watchOf(poolKey) !== undefined);
+  }
+
+  /** The events of this pool with replicas are answered more seldom than it should be looked at. */
+  isPausing(poolKey: string): boolean {
+    return this.#groups.paced.restsForMs(poolKey) > PACED.leastMs;
   }
 
   /** The pool's last event changed nothing (paused, capped): for a while none is answered, then what came meanwhile is. */

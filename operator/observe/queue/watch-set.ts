@@ -28,6 +28,19 @@ export class WatchSet {
     return this.#watches.size;
   }
 
+  get(poolKey: string): Watch | undefined {
+    return this.#watches.get(poolKey);
+  }
+
+  keys(): readonly string[] {
+    return [...this.#watches.keys()];
+  }
+
+  /** How much longer the pool is left out. */
+  restsForMs(poolKey: string, now: Millis): Millis {
+    return Math.max(0, (this.#restUntil.get(poolKey) ?? 0) - now);
+  }
+
   forgetRest(poolKey: string): void {
     this.#restUntil.delete(poolKey);
   }
