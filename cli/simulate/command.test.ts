@@ -1,0 +1,139 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { awp } from '../awp.ts';
+
+const root = join(import.meta.dirname, '../..');
+const AZURE = join(root, 'test/fixtures/traces/azure-llm-2023-code.csv');
+const POOL = join(root, 'deploy/samples/llm-agents.yaml');
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'awp-simulate-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function file(name: string, text: string): Promise<string> {
+  await writeFile(join(folder, name), text);
+  return join(folder, name);
+}
+
+/** What `awp simulate` prints; rejects with what it would end with. */
+async function simulate(...options: string[]): Promise<{ out: string; err: string }> {
+  const printed = { out: '', err: '' };
+  const screen = {
+    out: (text: string) => void (printed.out += text),
+    terminal: { write: (text: string) => (printed.err += text) },
+  };
+  await awp(screen).parseAsync(['simulate', ...options], { from: 'user' });
+  return printed;
+}
+
+const someJobs = () => file('jobs.csv', `arrival,duration\n${'0,10\n'.repeat(8)}300,20\n`);
+
+describe('awp simulate', () => {
+  it('prints a table with one line a rule', async () => {
+    const { out, err } = await simulate('--trace', await someJobs(), '--pool', POOL);
+    expect(out).toMatch(/^jobs\.csv: 9 jobs in 5 min, /);
+    expect(out).toContain('4 slots a replica, 0 to 50 replicas, cold start 30 s, wait target 30 s');
+    expect(out.split('\n').map((line) => line.split(' ')[0])).toEqual(
+      expect.arrayContaining(['ours', 'hpa', 'keda', 'knative']),
+    );
+    expect(err).toBe('');
+  });
+
+  it('prints one JSON object of the promised shape', async () => {
+    const { out } = await simulate('--trace', await someJobs(), '--pool', POOL, '--json', '--rules', 'keda,ours');
+    const { trace, jobs, rules } = JSON.parse(out) as { trace: string; jobs: number; rules: Record<string, unknown>[] };
+    expect([trace, jobs]).toEqual(['jobs.csv', 9]);
+    expect(rules.map(({ rule }) => rule)).toEqual(['keda', 'ours']);
+    expect(Object.keys(rules[0] ?? {})).toEqual([
+      'rule',
+      'waitP50',
+      'waitP95',
+      'waitMax',
+      'overTarget',
+      'replicaHours',
+      'idealReplicaHours',
+      'directionChanges',
+      'jobsKilled',
+    ]);
+    expect(rules[0]).toMatchObject({ waitP50: 30, overTarget: 0.444444, idealReplicaHours: 0.0069, jobsKilled: 0 });
+  });
+
+  it('has sampled nothing and given 30 s to a cold start when it is not told otherwise', async () => {
+    const defaults = await simulate('--trace', await someJobs(), '--pool', POOL);
+    const said = ['--sample', '1', '--cold-start', '30s', '--seed', '1', '--rules', 'ours,hpa,keda,knative'];
+    expect(await simulate('--trace', await someJobs(), '--pool', POOL, ...said)).toEqual(defaults);
+  });
+
+  it('lets the other rules finish their jobs when they get the grace for it', async () => {
+    const options = ['--trace', AZURE, '--pool', POOL, '--sample', '0.25', '--rules', 'keda', '--json'];
+    const killed = ({ out }: { out: string }) =>
+      (JSON.parse(out) as { rules: { jobsKilled: number }[] }).rules[0]?.jobsKilled;
+    expect(killed(await simulate(...options))).toBeGreaterThan(0);
+    expect(killed(await simulate(...options, '--grace', '1h'))).toBe(0);
+  });
+
+  it.each([
+    [['--rules', 'ours,mine'], 'there is no rule "mine"; there are: ours, hpa, keda, knative'],
+    [['--cold-start', '30'], 'a duration up to 24h, such as 30s'],
+    [['--sample', '0'], 'above 0 and at most 1'],
+    [['--sample', 'half'], 'above 0 and at most 1'],
+    [['--seed', '-1'], 'a whole number'],
+    [['--fast'], "unknown option '--fast'"],
+    [['more'], 'too many arguments'],
+  ])('refuses %j and says what it would take', async (options, message) => {
+    await expect(simulate('--trace', AZURE, '--pool', POOL, ...options)).rejects.toThrow(message);
+  });
+
+  it('asks for the trace and the pool', async () => {
+    await expect(simulate('--pool', POOL)).rejects.toThrow("required option '--trace <file>' not specified");
+    await expect(simulate('--trace', AZURE)).rejects.toThrow("required option '--pool <file>' not specified");
+  });
+});
+
+describe('the pool of a simulation', () => {
+  const refused = async (text: string) =>
+    simulate('--trace', AZURE, '--pool', await file('pool.yaml', text)).then(
+      () => 'it was accepted',
+      (error: Error) => error.message,
+    );
+
+  it('is found among the other objects of a file', async () => {
+    const { out } = await simulate('--trace', await someJobs(), '--pool', join(root, 'deploy/samples/minimal.yaml'));
+    expect(out).toContain('agent-jobs: 25 slots a replica');
+  });
+
+  it('is refused as the API server would refuse it, every problem at once', async () => {
+    const good = `kind: AgentWorkerPool
+metadata: {name: a}
+spec:
+  queue: {name: "a:b", redis: {url: {secretKeyRef: {name: a, key: A}}}}
+  workers: {template: {spec: {containers: [{name: worker, image: a}]}}}
+  scaling: {targetWait: 0s}
+`;
+    expect(await refused(good)).toMatch(
+      /is not a valid pool:\n {2}spec\.queue\.name: .*":"[^]*spec\.scaling\.targetWait: /,
+    );
+    const misspelt = good.replace('a:b', 'a').replace('targetWait: 0s', 'maxReplica: 3');
+    expect(await refused(misspelt)).toContain('spec.scaling.maxReplica: there is no such field');
+  });
+
+  it.each([
+    ['kind: Pod\n', 'has no object of kind AgentWorkerPool'],
+    ['', 'has no object of kind AgentWorkerPool'],
+    ['kind: AgentWorkerPool\n---\nkind: AgentWorkerPool\n', 'has 2 pools'],
+    ['kind: AgentWorkerPool\n', 'metadata.name is missing'],
+    ['a: [1\n', 'pool.yaml: '],
+  ])('is refused from %j', async (text, message) => {
+    expect(await refused(text)).toContain(message);
+  });
+
+  it('is refused when it cannot be read', async () => {
+    await expect(simulate('--trace', AZURE, '--pool', join(folder, 'none.yaml'))).rejects.toThrow(
+      'cannot be read: ENOENT',
+    );
+  });
+});

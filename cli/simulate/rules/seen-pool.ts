@@ -1,0 +1,109 @@
+import type { Pool } from '../../../operator/api/parse.ts';
+import { FIELD_MANAGER } from '../../../operator/core/corrections.ts';
+import type { Decision } from '../../../operator/core/decision.ts';
+import { known } from '../../../operator/core/known.ts';
+import { firstMemory } from '../../../operator/core/memory.ts';
+import type { DeploymentView, PoolState, ReplicaView, ScaleMemory } from '../../../operator/core/state.ts';
+import type { SimulatedReplica } from '../simulated-replica.ts';
+import type { Sight } from './rule.ts';
+
+const UID = 'simulated';
+
+/** The simulated pool as the operator would see it: everything is known, and what was applied is seen at once. */
+export class SeenPool {
+  #pool: Pool;
+  #memory: ScaleMemory | undefined;
+  #generation = 0;
+  #annotations: Readonly<Record<string, string>> = {};
+
+  constructor(pool: Pool) {
+    this.#pool = pool;
+  }
+
+  state({ now, waiting, active, oldestWaitMs, replicas }: Sight): PoolState {
+    return {
+      now,
+      pool: this.#pool,
+      deployment: known(this.#generation === 0 ? null : this.#deployment(replicas), now),
+      replicas: known(
+        replicas.map((replica) => this.#replica(replica, now)),
+        now,
+      ),
+      queue: known(
+        {
+          ready: waiting,
+          active,
+          delayed: 0,
+          failed: 0,
+          paused: false,
+          ...(oldestWaitMs === undefined ? {} : { oldestWaitMs }),
+          exists: true,
+          source: 'Redis',
+        },
+        now,
+      ),
+      redis: { ok: true },
+      epoch: UID,
+      rivals: [],
+      memory: this.#memory ?? firstMemory(undefined, now),
+    };
+  }
+
+  /** Takes over what a decision says; answers with the `replicas` that it writes, or those that there are. */
+  apply({ actions, memory, status }: Decision, _now: number): number {
+    this.#pool = { ...this.#pool, status };
+    this.#memory = memory;
+    let written = 0;
+    for (const { manifest, templateKey } of actions) {
+      this.#generation += 1;
+      this.#annotations = manifest.metadata.annotations;
+      written = manifest.spec.replicas;
+      this.#memory = {
+        ...this.#memory,
+        applied: { uid: UID, generation: this.#generation, replicas: written, templateKey },
+      };
+    }
+    return written;
+  }
+
+  #deployment(replicas: readonly SimulatedReplica[]): DeploymentView {
+    const { length } = replicas;
+    const ready = replicas.filter(({ isReady }) => isReady).length;
+    return {
+      uid: UID,
+      resourceVersion: String(this.#generation),
+      generation: this.#generation,
+      observedGeneration: this.#generation,
+      replicas: length,
+      replicasManager: FIELD_MANAGER,
+      ownerUid: this.#pool.uid,
+      terminating: false,
+      annotations: this.#annotations,
+      status: { replicas: length, updated: length, ready, available: ready },
+    };
+  }
+
+  #replica(replica: SimulatedReplica, now: number): ReplicaView {
+    return {
+      name: replica.name,
+      uid: replica.name,
+      phase: replica.isStarting ? 'Pending' : 'Running',
+      ready: replica.isReady,
+      terminating: false,
+      createdAt: replica.createdAt,
+      ...(replica.isStarting ? {} : { readyAt: replica.readyAt }),
+      templateHash: 'simulated',
+      report: known(
+        {
+          active: replica.jobs.size,
+          slots: this.#pool.spec.workers.concurrency,
+          processStart: replica.createdAt / 1000,
+          durationSum: replica.finishedMs / 1000,
+          durationCount: replica.finished,
+          runningSeconds: [...replica.jobs.values()].reduce((sum, startedAt) => sum + now - startedAt, 0) / 1000,
+        },
+        now,
+      ),
+    };
+  }
+}
