@@ -51,6 +51,7 @@ describe('a pool that is read', () => {
             targetWaitMs: 30_000,
             source: 'Workers',
             scaleDownWindowMs: 60_000,
+            scaleUpMaxPerMinute: 0,
           },
         },
       },

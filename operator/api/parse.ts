@@ -28,6 +28,8 @@ export type Pool = Readonly<{
       targetWaitMs: Millis;
       source: PoolSpec['scaling']['metrics']['source'];
       scaleDownWindowMs: Millis;
+      /** 0: no limit. */
+      scaleUpMaxPerMinute: number;
     }>;
   }>;
   status?: PoolStatus;
@@ -77,6 +79,7 @@ const toPool = ({ metadata, spec, status }: AgentWorkerPool): Pool => ({
       targetWaitMs: millisOf(spec.scaling.targetWait),
       source: spec.scaling.metrics.source,
       scaleDownWindowMs: millisOf(spec.scaling.scaleDown.window),
+      scaleUpMaxPerMinute: spec.scaling.scaleUp.maxPerMinute,
     },
   },
   ...(status === undefined ? {} : { status }),

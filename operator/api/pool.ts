@@ -69,6 +69,12 @@ const metrics = z.object({
     .describe('Where queue numbers come from: the metrics of the replicas, or Redis itself.'),
 });
 
+const scaleUp = z.object({
+  maxPerMinute: int32(0, 1000)
+    .default(0)
+    .describe('At most so many replicas are added within a minute; 0: no limit, up in one step.'),
+});
+
 const scaleDown = z.object({
   window: durationBetween('window', SECOND, DAY)
     .default('60s')
@@ -83,6 +89,7 @@ const scaling = withRules(
       .default('30s')
       .describe('The longest that a job should wait before it starts: the knob of scaling.'),
     metrics: metrics.prefault({}).describe('What the sizes are worked out from.'),
+    scaleUp: scaleUp.prefault({}).describe('How fast the pool gets bigger.'),
     scaleDown: scaleDown.prefault({}).describe('How fast the pool gets smaller.'),
   }),
   [
@@ -96,7 +103,13 @@ const scaling = withRules(
 );
 
 const spec = z.object({
-  mode: z.enum(['Auto']).default('Auto').describe('Auto: the operator sizes the pool to its queue.'),
+  mode: z
+    .enum(['Auto', 'Recommend', 'Paused'])
+    .default('Auto')
+    .describe(
+      'Auto: the operator sizes the pool to its queue. Recommend: it says in the status what it would do, and changes ' +
+        'nothing. Paused: it changes nothing. What runs goes on.',
+    ),
   queue: queue.describe('The BullMQ queue that the workers take their jobs from.'),
   workers: workers.describe('What a replica is.'),
   scaling: scaling.prefault({}).describe('How many replicas there may be and how long a job should wait for one.'),

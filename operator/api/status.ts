@@ -56,10 +56,23 @@ const queue = z.object({
     .exactOptional(),
 });
 
+const bound = z.object({
+  reason: reason().describe('The rule, as the reason of the decision names it.'),
+  from: int32(0).describe('Replicas before it.'),
+  to: int32(0).describe('Replicas after it.'),
+  message: z.string().max(MESSAGE_MAX_LENGTH).describe('What it says.'),
+});
+
 const decision = z.object({
   reason: reason().describe('The decision in one word.'),
   message: z.string().max(MESSAGE_MAX_LENGTH).describe('The decision and its arithmetic, in a sentence.'),
   at: moment().describe('When it was made.'),
+  bounds: z
+    .array(bound)
+    .max(16)
+    .meta({ 'x-kubernetes-list-type': 'atomic' })
+    .describe('The rules that bound the number, in their order; the last is the reason.')
+    .exactOptional(),
 });
 
 export const poolStatus = z.object({

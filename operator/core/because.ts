@@ -16,6 +16,8 @@ export type DecisionReason =
   | 'HeldByRateLimit'
   | 'RaisedToMinimum'
   | 'HeldToMaximum'
+  /** `scaleUp.maxPerMinute` lets no more be added now. */
+  | 'HeldToScaleUpLimit'
   /** The window has seen a greater need. */
   | 'HeldByWindow'
   /** A new leader has not watched a whole window yet. */
@@ -28,6 +30,11 @@ export type DecisionReason =
   | 'QueueUnknown'
   /** Somebody else sets the number again and again. */
   | 'HandsOff'
+  /** An HPA or ScaledObject scales the same Deployment. */
+  | 'OtherAutoscaler'
+  /** Nothing is changed, for `spec.mode` says so. */
+  | 'Paused'
+  | 'Recommend'
   | 'QueueTaken'
   | 'NameTaken'
   | 'TemplateRefused'

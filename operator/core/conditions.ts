@@ -9,6 +9,8 @@ export type Verdict = Readonly<{
   stalled?: Say;
   /** A new generation is on its way. */
   reconciling?: Say;
+  /** Why it is ready, when not because it is applied. */
+  ready?: Say;
   /** Scaling is not decided from the queue now. */
   scalingHeld?: Say;
   queue: Readonly<{ observed: boolean; because: Say }>;
@@ -23,11 +25,12 @@ const MESSAGE_LIMIT = 1024;
  * Ready=True: the spec of this generation is applied, the rollout is complete, nothing hinders the operator. Zero
  * replicas, a backlog or a sick dependency do not change it. Stalled=True only if a person must act.
  */
-function factsOf({ stalled, reconciling, scalingHeld, queue }: Verdict): readonly Fact[] {
+function factsOf({ stalled, reconciling, ready, scalingHeld, queue }: Verdict): readonly Fact[] {
   const hindered = stalled ?? reconciling;
   const notReady = hindered === undefined ? undefined : { ...hindered, status: 'False' as const };
+  const applied = { reason: 'Applied', message: 'the pool is applied and rolled out' };
   return [
-    { type: 'Ready', status: 'True', reason: 'Applied', message: 'the pool is applied and rolled out', ...notReady },
+    { type: 'Ready', status: 'True', ...(ready ?? applied), ...notReady },
     reconciling === undefined
       ? { type: 'Reconciling', status: 'False', reason: 'UpToDate', message: 'nothing is on its way' }
       : { type: 'Reconciling', status: 'True', ...reconciling },

@@ -1,3 +1,4 @@
+import type { ConditionType } from '../api/pool.ts';
 import type { Because } from './because.ts';
 import type { PoolEvent } from './decision.ts';
 import type { PoolState } from './state.ts';
@@ -7,43 +8,55 @@ export type EventsInput = Readonly<{
   because: Because;
   from: number;
   to: number;
-  stalled?: Readonly<{ reason: string; message: string }>;
+  wanted: number;
+  stalled: Readonly<{ reason: string; message: string }> | undefined;
+  /** Why the pool is not scaled by its queue. */
+  held?: Because | undefined;
   /** Somebody else's number that this decision corrects, with its author. */
-  corrected?: Readonly<{ manager: string; replicas: number }>;
+  corrected?: Readonly<{ manager: string; replicas: number }> | undefined;
   /** The Deployment existed and is gone. */
   recreated: boolean;
 }>;
 
-/** Events are for what changed, never for each pass: what was said in the status is not said again. */
-export function eventsOf(input: EventsInput): readonly PoolEvent[] {
-  const { state, because, from, to, stalled, corrected, recreated } = input;
-  const events: PoolEvent[] = [];
-  if (recreated) {
-    events.push({
-      type: 'Warning',
-      reason: 'DeploymentRecreated',
-      action: 'Apply',
-      note: 'the Deployment was gone and is made again',
-    });
-  }
+/**
+ * Events are for what changed, never for each pass: what was said in the status is not said again. The way up to a wanted
+ * number is one event, however many steps it takes; each removal is one, since that is what people ask about.
+ */
+export const eventsOf = (input: EventsInput): readonly PoolEvent[] =>
+  [recreation(input), scaling(input), anotherWriter(input), stalling(input)].filter((event) => event !== undefined);
+
+const recreation = ({ recreated }: EventsInput): PoolEvent | undefined =>
+  recreated
+    ? {
+        type: 'Warning',
+        reason: 'DeploymentRecreated',
+        action: 'Apply',
+        note: 'the Deployment was gone and is made again',
+      }
+    : undefined;
+
+function scaling({ state, because, from, to, wanted, corrected }: EventsInput): PoolEvent | undefined {
   if (corrected !== undefined) {
     const note = `${corrected.manager} set replicas to ${corrected.replicas}; corrected to ${to}: ${because.message}`;
-    events.push({ type: 'Warning', reason: 'ReplicasCorrected', action: 'Scale', note });
-  } else if (from !== to) {
-    events.push({
-      type: 'Normal',
-      reason: 'Scaled',
-      action: 'Scale',
-      note: `Scaled ${from} → ${to}: ${because.message}`,
-    });
+    return { type: 'Warning', reason: 'ReplicasCorrected', action: 'Scale', note };
   }
-  if (stalled !== undefined && stalledBefore(state) !== stalled.reason) {
-    events.push({ type: 'Warning', reason: stalled.reason, action: 'Reconcile', note: stalled.message });
-  }
-  return events;
+  const isNew = to < from || (to > from && wanted !== state.pool.status?.replicas?.wanted);
+  if (!isNew) return undefined;
+  return { type: 'Normal', reason: 'Scaled', action: 'Scale', note: `Scaled ${from} → ${to}: ${because.message}` };
 }
 
-const stalledBefore = (state: PoolState): string | undefined => {
-  const condition = state.pool.status?.conditions?.find(({ type }) => type === 'Stalled');
-  return condition?.status === 'True' ? condition.reason : undefined;
-};
+const ANOTHER_WRITER: ReadonlySet<Because['reason']> = new Set(['HandsOff', 'OtherAutoscaler']);
+
+const reasonBefore = (state: PoolState, condition: ConditionType): string | undefined =>
+  state.pool.status?.conditions?.find(({ type }) => type === condition)?.reason;
+
+function anotherWriter({ state, held }: EventsInput): PoolEvent | undefined {
+  if (held === undefined || !ANOTHER_WRITER.has(held.reason)) return undefined;
+  if (reasonBefore(state, 'ScalingActive') === held.reason) return undefined;
+  return { type: 'Warning', reason: held.reason, action: 'Scale', note: held.message };
+}
+
+function stalling({ state, stalled }: EventsInput): PoolEvent | undefined {
+  if (stalled === undefined || reasonBefore(state, 'Stalled') === stalled.reason) return undefined;
+  return { type: 'Warning', reason: stalled.reason, action: 'Reconcile', note: stalled.message };
+}

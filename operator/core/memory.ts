@@ -13,6 +13,7 @@ export function firstMemory(status: PoolStatus | undefined, now: Millis): ScaleM
     wanted: [],
     counters: {},
     started: [],
+    raises: [],
     corrections: [],
     ...(meanMs === undefined || meanAt === undefined ? {} : { meanDuration: { ms: meanMs, at: meanAt } }),
   };

@@ -40,6 +40,7 @@ export const samplePool = (over: Partial<Pool['spec']['scaling']> & { concurrenc
         targetWaitMs: 30_000,
         source: 'Workers',
         scaleDownWindowMs: 60_000,
+        scaleUpMaxPerMinute: 0,
         ...scaling,
       },
     },
@@ -102,6 +103,7 @@ export function stateOf({ pool = samplePool(), replicas = 0, queue = {}, ...over
     queue: known(queueOf(queue), now),
     redis: { ok: true },
     rivals: [],
+    autoscalers: [],
     epoch: EPOCH,
     memory: {
       ...firstMemory(pool.status, now - 3_600_000),

@@ -88,8 +88,14 @@ export type RedisTrouble =
 /** How the way to the pool's Redis stands: usable, or which link of the chain is broken. */
 export type RedisAccess = Readonly<{ ok: true }> | Readonly<{ ok: false; trouble: RedisTrouble; because: string }>;
 
+/** Something else that sets `replicas` of the pool's Deployment, in the pool's namespace. */
+export type Autoscaler = Readonly<{ kind: 'HorizontalPodAutoscaler' | 'ScaledObject'; name: string }>;
+
 /** Another pool that works on the same queue of the same Redis. */
 export type Rival = Readonly<{ namespace: string; name: string; uid: string; createdAt: Millis }>;
+
+/** Replicas that were added at once. */
+export type Raise = Readonly<{ at: Millis; by: number }>;
 
 /** A refusal that the API server will repeat until the pool changes, or what it was measured against (a quota, a policy). */
 export type Refusal = Readonly<{ generation: number; at: Millis; because: string }>;
@@ -117,6 +123,8 @@ export type ScaleMemory = Readonly<{
   started: readonly string[];
   /** What this leader applied last, and what the API server made of it. */
   applied?: Applied;
+  /** What was added in the last minute, oldest first. */
+  raises: readonly Raise[];
   /** Those of the last minutes, oldest first. */
   corrections: readonly Correction[];
   refusal?: Refusal;
@@ -134,6 +142,7 @@ export type PoolState = Readonly<{
   queue: Known<QueueSnapshot>;
   redis: RedisAccess;
   rivals: readonly Rival[];
+  autoscalers: readonly Autoscaler[];
   /** The leader that decides; no two have the same. */
   epoch: string;
   memory: ScaleMemory;

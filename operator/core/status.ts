@@ -1,6 +1,7 @@
 import { formatDuration } from '../api/duration.ts';
 import type { PoolStatus } from '../api/pool.ts';
 import type { Because } from './because.ts';
+import type { Bound } from './bounds/bound.ts';
 import { renderConditions, type Verdict } from './conditions.ts';
 import type { Millis } from './known.ts';
 import { usableMean } from './mean-duration.ts';
@@ -20,11 +21,21 @@ export type StatusInput = Readonly<{
   queue: QueueView;
   verdict: Verdict;
   because: Because;
+  bounds: readonly Bound[];
   wanted: number;
   current: number;
 }>;
 
-export function renderStatus({ state, memory, queue, verdict, because, wanted, current }: StatusInput): PoolStatus {
+export function renderStatus({
+  state,
+  memory,
+  queue,
+  verdict,
+  because,
+  bounds,
+  wanted,
+  current,
+}: StatusInput): PoolStatus {
   const { pool, now, replicas } = state;
   const ready = replicas.ok ? replicas.value.filter((replica) => replica.ready && !replica.terminating).length : 0;
   const before = pool.status;
@@ -34,10 +45,21 @@ export function renderStatus({ state, memory, queue, verdict, because, wanted, c
     observedGeneration: pool.generation,
     replicas: { current, ready, wanted, draining: 0 },
     queue: renderQueue(state, memory, queue),
-    decision: { ...said, at: same ? (before.decision?.at ?? isoTime(now)) : isoTime(now) },
+    decision: {
+      ...said,
+      at: same ? (before.decision?.at ?? isoTime(now)) : isoTime(now),
+      ...(bounds.length === 0 ? {} : { bounds: bounds.map(renderBound) }),
+    },
     conditions: renderConditions(verdict, before?.conditions ?? [], { now, generation: pool.generation }),
   };
 }
+
+const renderBound = ({ reason, from, to, clause }: Bound) => ({
+  reason,
+  from,
+  to,
+  message: firstLine(clause, MESSAGE_LIMIT),
+});
 
 /** What is not known is left out; the mean, and that the queue was seen, must outlive a leader. */
 function renderQueue(state: PoolState, memory: ScaleMemory, view: QueueView): NonNullable<PoolStatus['queue']> {

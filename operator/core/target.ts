@@ -1,6 +1,7 @@
 import type { Because } from './because.ts';
 import { applyRules, becauseOf, type Bound, type BoundContext, changesAtOf } from './bounds/bound.ts';
 import { limits } from './bounds/limits.ts';
+import { paceRules } from './bounds/pace.ts';
 import { removalRules } from './bounds/removal.ts';
 import { windowOf, windowRules } from './bounds/window.ts';
 import type { Known, Millis } from './known.ts';
@@ -18,6 +19,8 @@ export type Target = Readonly<{
   /** The rules that bound the number, in the order in which they were asked. */
   bounds: readonly Bound[];
   window: readonly WantedEntry[];
+  /** Why the pool is not scaled by its queue now. */
+  held?: Because;
   /** When the answer can change although nothing else does. */
   changesAt?: Millis;
 }>;
@@ -31,7 +34,7 @@ export type TargetInput = Readonly<{
 
 /**
  * What the queue needs, then every rule that has a say, in this order: the limits of queue and pool; the window, for
- * which that number is remembered, on the way down; what may be removed at this moment. Up at once and in one step; down
+ * which that number is remembered, on the way down; what may be added or removed at this moment. Up at once and in one step; down
  * only when every rule agrees; not at all on what is unknown.
  */
 export function chooseTarget(input: TargetInput): Target {
@@ -48,7 +51,7 @@ function boundTarget(sizing: Sizing, at: Omit<BoundContext, 'window'>): Target {
   const window = remember(memory.wanted, { at: now, wanted: asked.replicas }, windowOf(at.state));
   const context: BoundContext = { ...at, window };
   const steered = applyRules(asked, windowRules, context);
-  const { replicas, bounds } = applyRules(steered, removalRules, context);
+  const { replicas, bounds } = applyRules(steered, [...paceRules, ...removalRules], context);
   const changesAt = changesAtOf(bounds);
   return {
     wanted: steered.replicas,
@@ -72,5 +75,6 @@ function holdUnknown({ state, current }: TargetInput, because: string): Target {
       : current;
   const window = remember(state.memory.wanted, { at: state.now, wanted: replicas }, windowOf(state));
   const message = `the queue cannot be read: ${because}; ${count(replicas, 'replica')} ${replicas === 1 ? 'stays' : 'stay'} until it can`;
-  return { wanted: replicas, replicas, because: { reason: 'QueueUnknown', message }, bounds: [], window };
+  const held: Because = { reason: 'QueueUnknown', message };
+  return { wanted: replicas, replicas, because: held, bounds: [], window, held };
 }

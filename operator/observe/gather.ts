@@ -80,6 +80,7 @@ export async function gather(parts: GatherParts, pool: Pool, options: GatherOpti
     queue: reading.queue,
     redis: reading.redis,
     rivals,
+    autoscalers: [],
     epoch: parts.epoch(),
     memory: options.memory,
   };

@@ -207,6 +207,11 @@ export const refusedBySchema: readonly SchemaCase[] = [
   { what: 'a maximum of 0', spec: specWith({ scaling: { maxReplicas: 0 } }), field: 'spec.scaling.maxReplicas' },
   { what: 'a maximum of 1001', spec: specWith({ scaling: { maxReplicas: 1001 } }), field: 'spec.scaling.maxReplicas' },
   { what: 'half a replica', spec: specWith({ scaling: { minReplicas: 0.5 } }), field: 'spec.scaling.minReplicas' },
+  {
+    what: 'a negative number of replicas a minute',
+    spec: specWith({ scaling: { scaleUp: { maxPerMinute: -1 } } }),
+    field: 'spec.scaling.scaleUp.maxPerMinute',
+  },
   { what: 'a duration as a number', spec: specWith({ scaling: { targetWait: 30 } }), field: 'spec.scaling.targetWait' },
   {
     what: 'a text of 33 characters as a duration',

@@ -45,6 +45,7 @@ export class SeenPool {
       redis: { ok: true },
       epoch: UID,
       rivals: [],
+      autoscalers: [],
       memory: this.#memory ?? firstMemory(undefined, now),
     };
   }

@@ -1,0 +1,26 @@
+import type { Action } from './decision.ts';
+import { renderDeployment, templateKey } from './deployment.ts';
+import { isMarked, markFor } from './fencing.ts';
+import type { DeploymentView, PoolState } from './state.ts';
+
+/** One apply of the whole Deployment, when what was applied last is not what should be, or is no longer what is there. */
+export function applyAction(
+  { pool, memory, epoch }: PoolState,
+  { deployment, replicas }: Readonly<{ deployment: DeploymentView | null; replicas: number }>,
+): Action | undefined {
+  const { applied } = memory;
+  const mark = markFor(deployment, { replicas, epoch });
+  const manifest = renderDeployment(pool, {
+    replicas,
+    ...(mark === undefined ? {} : { mark }),
+    ...(deployment === null ? {} : { resourceVersion: deployment.resourceVersion }),
+  });
+  const key = templateKey(manifest);
+  const asApplied = applied !== undefined && applied.templateKey === key && applied.replicas === replicas;
+  const asSeen =
+    deployment !== null &&
+    applied !== undefined &&
+    deployment.uid === applied.uid &&
+    deployment.generation <= applied.generation;
+  return asApplied && asSeen && isMarked(deployment, epoch) ? undefined : { kind: 'apply', manifest, templateKey: key };
+}

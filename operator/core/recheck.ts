@@ -1,0 +1,38 @@
+import type { WakePace } from './decision.ts';
+import type { Millis } from './known.ts';
+import type { QueueView } from './queue-view.ts';
+import { needsPerson } from './stalled.ts';
+import type { PoolState } from './state.ts';
+import type { Target } from './target.ts';
+
+/** With a backlog, running jobs or an unknown queue. */
+const POLL_BUSY_MS: Millis = 1000;
+/** Behind the events, in case one was lost: the slow poll is the truth. */
+const POLL_QUIET_MS: Millis = 30_000;
+/** What was readable a moment ago comes back by itself; the connection has its own pauses. */
+const POLL_UNKNOWN_MS: Millis = 2000;
+/** A Secret is read, not watched: the operator may `get` it and no more. */
+export const POLL_TROUBLE_MS: Millis = 5000;
+
+/** How the queue's events wake the pool until then. */
+export function paceOf({ queue }: QueueView, { replicas }: Target): WakePace {
+  if (replicas === 0) return 'instant';
+  return queue.ok && queue.value.ready === 0 ? 'paced' : 'none';
+}
+
+/** When to look again although nothing happens. */
+export function recheckAfter(
+  state: PoolState,
+  { queue: { queue }, target }: Readonly<{ queue: QueueView; target: Target }>,
+): Millis {
+  if (!queue.ok) return needsPerson(state.redis) ? POLL_TROUBLE_MS : POLL_UNKNOWN_MS;
+  const { ready, paused, active, nextDelayedAt } = queue.value;
+  const busy = active > 0 || (ready > 0 && !paused) || target.wanted < target.replicas;
+  const moments = [
+    state.now + (busy ? POLL_BUSY_MS : POLL_QUIET_MS),
+    // Nothing promotes a delayed job at zero replicas: the pool is woken when the first becomes due.
+    ...(nextDelayedAt === undefined ? [] : [nextDelayedAt]),
+    ...(target.changesAt === undefined ? [] : [target.changesAt]),
+  ];
+  return Math.max(20, Math.min(...moments) - state.now);
+}
