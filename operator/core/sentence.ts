@@ -15,8 +15,8 @@ export function sayLength(ms: Millis): string {
   return minutes === 0 ? `${hours} h` : `${hours} h ${minutes} min`;
 }
 
-/** `1 job`, `2 jobs`. */
-export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
+/** `1 job`, `2 jobs`; a plural that is not made so is given. */
+export const count = (n: number, noun: string, plural = `${noun}s`): string => `${n} ${n === 1 ? noun : plural}`;
 
 /** The first line of another system's answer, cut: a message must not carry a page of somebody else's text. */
 export function firstLine(text: string, limit = 200): string {

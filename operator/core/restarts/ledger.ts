@@ -1,0 +1,79 @@
+import type { Millis } from '../known.ts';
+import { parseIsoTime } from '../time.ts';
+import type { FailureReason } from './failures.ts';
+import type { RestartMemory, RestartReplica, RestartSpec } from './view.ts';
+
+/** A retry that was taken from the budget and is being carried out. */
+export type Pending = Readonly<{ pod: string; uid: string; at: Millis; reason: FailureReason }>;
+
+/** The account of one pool and one template. It stands in the status, and is written there before anything is deleted. */
+export type Ledger = Readonly<{
+  templateHash: string;
+  used: number;
+  pending?: Pending;
+  lastFailureAt?: Millis;
+  lastRetryAt?: Millis;
+  /** Not before this time; drawn once for each retry. */
+  nextRetryAt?: Millis;
+  /** A replica of this template was once Ready. */
+  everReady: boolean;
+}>;
+
+const newLedger = (templateHash: string): Ledger => ({ templateHash, used: 0, everReady: false });
+
+/** A new template has an account of its own; an unknown one changes nothing. */
+export function openLedger(before: Ledger | undefined, templateHash: string | undefined): Ledger | undefined {
+  if (templateHash === undefined || before?.templateHash === templateHash) return before;
+  return newLedger(templateHash);
+}
+
+/** What a person asks for with the annotation. */
+export type RetryRequest =
+  | Readonly<{ kind: 'none' | 'done' | 'later' | 'due' }>
+  | Readonly<{ kind: 'malformed'; text: string }>;
+
+/** The budget is given back once: a retry that is taken after that time is not covered by it. */
+export function readRetryRequest(text: string | undefined, { lastRetryAt }: Ledger, now: Millis): RetryRequest {
+  if (text === undefined) return { kind: 'none' };
+  const at = parseIsoTime(text);
+  if (at === undefined) return { kind: 'malformed', text };
+  if (at > now) return { kind: 'later' };
+  return { kind: lastRetryAt === undefined || at <= lastRetryAt ? 'done' : 'due' };
+}
+
+/** Everything given back but a retry that is under way. */
+export function giveBack(ledger: Ledger): Ledger {
+  const { templateHash, pending, lastRetryAt, everReady } = ledger;
+  return {
+    templateHash,
+    used: pending === undefined ? 0 : 1,
+    everReady,
+    ...(pending === undefined ? {} : { pending }),
+    ...(lastRetryAt === undefined ? {} : { lastRetryAt }),
+  };
+}
+
+/** The pod is gone, or was told to go: the retry is done. Its ReplicaSet makes another. */
+export function settle(ledger: Ledger, replicas: readonly RestartReplica[]): Ledger {
+  const { pending, ...rest } = ledger;
+  return pending === undefined || replicas.some(({ uid }) => uid === pending.uid) ? ledger : rest;
+}
+
+/**
+ * Full again when nothing has failed for `resetAfter`, of which this leader has seen every moment, and a replica that
+ * was made after the last retry has done work: that the others work says nothing of what a retry brings.
+ */
+export const isFullAgain = (
+  { used, pending, lastFailureAt = 0 }: Ledger,
+  { memory, spec, now }: Readonly<{ memory: RestartMemory; spec: RestartSpec; now: Millis }>,
+): boolean =>
+  used > 0 &&
+  pending === undefined &&
+  memory.proven &&
+  now - Math.max(lastFailureAt, memory.watchingSince) >= spec.resetAfterMs;
+
+/** Half of the ceiling plus a random part of the other half: those that failed together do not come back together. */
+export function backoffOf(retry: number, { backoffBaseMs, backoffMaxMs }: RestartSpec, random: number): Millis {
+  const ceiling = Math.min(backoffMaxMs, backoffBaseMs * 2 ** Math.min(retry, 40));
+  return ceiling / 2 + (random * ceiling) / 2;
+}

@@ -1,0 +1,31 @@
+import type { Millis } from '../known.ts';
+import type { ReplicaWork, RestartView } from './view.ts';
+
+/** Since when a replica could have taken a job and has taken none. */
+type Entry = Readonly<{ since: Millis; process: string; lastFetch: string | null }>;
+
+/** By UID. */
+export type WedgeMemory = Readonly<Record<string, Entry>>;
+
+/**
+ * The replicas that could take a job at every look since the time that is kept. Whatever stands in the way of a fetch
+ * ends the time, and so does silence: it begins anew with the next look. Only one that was found wedged, and is told to
+ * take no new job for that, stays so.
+ */
+export function watchFetching({ now, replicas, jobsMayStart, memory, spec }: RestartView): WedgeMemory {
+  if (!replicas.ok || !jobsMayStart) return {};
+  const entries = replicas.value.flatMap(({ uid, work, worker }): readonly (readonly [string, Entry])[] => {
+    if (!work.ok || worker.state !== 'Running') return [];
+    const { processStart: process, lastFetch } = work.value;
+    const before = memory.wedge[uid];
+    const same = before !== undefined && before.process === process && before.lastFetch === lastFetch;
+    const wasWedged = same && now - before.since >= spec.progressTimeoutMs;
+    if (!isFree(work.value) && !(wasWedged && work.value.cordoned)) return [];
+    return [[uid, { since: same ? before.since : now, process, lastFetch }]];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** A replica whose slots are all taken is busy, however long its jobs last. */
+const isFree = ({ active, slots, cordoned, held, stopping }: ReplicaWork): boolean =>
+  active < slots && !cordoned && held === null && !stopping;
