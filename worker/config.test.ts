@@ -18,6 +18,9 @@ it('runs with the three variables that have no default', () => {
       concurrency: 25,
       podName: 'agent-jobs-7d4-x2',
       port: 3001,
+      drainTimeoutMs: 870_000,
+      tokenFile: undefined,
+      terminationLog: '/dev/termination-log',
       logLevel: 'info',
     },
   });
@@ -29,11 +32,22 @@ it('takes every variable that is set', () => {
     JOB_QUEUE_PREFIX: 'jobs',
     JOB_CONCURRENCY: '3',
     PORT: '8081',
+    DRAIN_TIMEOUT_SECONDS: '0',
+    AGENTPOOL_TOKEN_FILE: '/etc/agentpool/token',
+    TERMINATION_LOG: '/run/end',
     LOG_LEVEL: 'debug',
   });
   expect(parsed).toMatchObject({
     ok: true,
-    config: { queue: { prefix: 'jobs' }, concurrency: 3, port: 8081, logLevel: 'debug' },
+    config: {
+      queue: { prefix: 'jobs' },
+      concurrency: 3,
+      port: 8081,
+      drainTimeoutMs: 0,
+      tokenFile: '/etc/agentpool/token',
+      terminationLog: '/run/end',
+      logLevel: 'debug',
+    },
   });
 });
 
@@ -45,6 +59,8 @@ it('names every problem at once, each with the variable and what to do', () => {
       JOB_CONCURRENCY: '2.5',
       POD_NAME: 'a pod',
       PORT: '70000',
+      DRAIN_TIMEOUT_SECONDS: '15m',
+      AGENTPOOL_TOKEN_FILE: 'token',
       LOG_LEVEL: 'loud',
     }),
   ).toEqual([
@@ -53,6 +69,8 @@ it('names every problem at once, each with the variable and what to do', () => {
     'JOB_CONCURRENCY must be a whole number from 1 to 1000',
     'POD_NAME must be a name of letters, digits, "-", "." and "_"',
     'PORT must be a whole number from 1 to 65535',
+    'DRAIN_TIMEOUT_SECONDS must be a whole number from 0 to 604800',
+    'AGENTPOOL_TOKEN_FILE must be an absolute path, such as /etc/agentpool/token',
     'LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent',
   ]);
 });

@@ -10,6 +10,12 @@ export type WorkerConfig = Readonly<{
   /** Name of this replica; BullMQ writes it into every job that it runs (`processedBy`). */
   podName: string;
   port: number;
+  /** Time that running jobs have to finish once the worker was told to stop. */
+  drainTimeoutMs: number;
+  /** File with the tokens that allow to cordon; without it nobody may. */
+  tokenFile: string | undefined;
+  /** Where Kubernetes reads how the process ended. Nothing is written when no such file exists. */
+  terminationLog: string;
   logLevel: LogLevel;
 }>;
 
@@ -48,6 +54,11 @@ const wholeNumber = ({ min, max, fallback }: { min: number; max: number; fallbac
     })
     .transform(Number);
 
+const absolutePath = z
+  .string()
+  .max(4_096, { error: 'must have at most 4096 characters' })
+  .startsWith('/', { error: 'must be an absolute path, such as /etc/agentpool/token' });
+
 const environment = z.object({
   REDIS_URL: required('the URL of the Redis that holds the queue').superRefine((text, context) => {
     const fault = redisUrlFault(text);
@@ -64,6 +75,10 @@ const environment = z.object({
     error: 'must be a name of letters, digits, "-", "." and "_"',
   }),
   PORT: wholeNumber({ min: 1, max: 65_535, fallback: 3001 }),
+  // 14.5 minutes: with the time for handing back, inside a grace period of 15.
+  DRAIN_TIMEOUT_SECONDS: wholeNumber({ min: 0, max: 604_800, fallback: 870 }),
+  AGENTPOOL_TOKEN_FILE: absolutePath.optional(),
+  TERMINATION_LOG: absolutePath.default('/dev/termination-log'),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
 });
 
@@ -90,6 +105,9 @@ export const readConfig = (
     concurrency: data.JOB_CONCURRENCY,
     podName: data.POD_NAME,
     port: data.PORT,
+    drainTimeoutMs: data.DRAIN_TIMEOUT_SECONDS * 1000,
+    tokenFile: data.AGENTPOOL_TOKEN_FILE,
+    terminationLog: data.TERMINATION_LOG,
     logLevel: data.LOG_LEVEL,
   };
   return { ok: true, config: Object.freeze(config) };

@@ -2,13 +2,25 @@ import { expect, it } from 'vitest';
 import { reportHealth } from './health.ts';
 import type { HealthFacts } from './health.ts';
 import { PROCESS_START_MS } from './process-start.ts';
+import type { Testimony } from './testimony.ts';
+
+const testimony: Testimony = {
+  pod: 'w1',
+  processStartTime: new Date(PROCESS_START_MS).toISOString(),
+  cordonedUntil: null,
+  cordonSecondsLeft: 0,
+  stopping: false,
+  held: null,
+  active: 2,
+  slots: 25,
+  lastFetchAt: '2026-01-01T00:00:00.000Z',
+  lastFinishAt: null,
+  lastFinishedJobId: null,
+};
 
 const facts: HealthFacts = {
-  pod: 'w1',
+  testimony,
   queue: 'agent-jobs',
-  slots: 25,
-  active: 2,
-  progress: { lastFetchAt: Date.UTC(2026, 0, 1), lastFinishAt: undefined },
   ping: { ok: true, latencyMs: 0.4 },
   fetchFault: undefined,
   failedJobs: 3,
@@ -19,16 +31,11 @@ it('reports a worker that is well', () => {
   expect(reportHealth(facts)).toEqual({
     status: 'ok',
     service: 'worker',
-    pod: 'w1',
     queue: 'agent-jobs',
-    processStartTime: new Date(PROCESS_START_MS).toISOString(),
     uptimeSeconds: 12.3,
     redis: { connected: true, latencyMs: 0.4, error: null },
-    active: 2,
-    slots: 25,
-    lastFetchAt: '2026-01-01T00:00:00.000Z',
-    lastFinishAt: null,
     failedJobs: 3,
+    ...testimony,
   });
 });
 

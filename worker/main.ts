@@ -4,6 +4,7 @@ import { readConfig } from './config.ts';
 import { testJob } from './handlers/test-job.ts';
 import { createLog, describeError } from './log.ts';
 import { runWorker } from './run.ts';
+import { writeTerminationMessage } from './termination-message.ts';
 
 /** Composition root of the worker image: the built-in handlers, configured by the environment. */
 const parsed = readConfig();
@@ -31,5 +32,6 @@ else {
     (error: unknown) => die('the worker cannot start', { error: describeError(error) }),
   );
   const exit = await worker.ended;
+  writeTerminationMessage(config.terminationLog, exit);
   process.exit(exit.ok ? 0 : 1);
 }

@@ -43,7 +43,7 @@ const OF_QUEUE = [
 ];
 
 const ATTEMPTS = ['test-job', 'unknown'].flatMap((name) =>
-  ['completed', 'retried', 'failed_final'].map(
+  ['completed', 'retried', 'failed_final', 'handed_back'].map(
     (outcome) => `bullmq_job_attempts_total{queue="q",name="${name}",outcome="${outcome}"} 0`,
   ),
 );
@@ -114,7 +114,7 @@ it('gives the same series as JSON', async () => {
   ]);
   expect(series[3]).toEqual({
     name: 'bullmq_worker_active_jobs',
-    help: 'Jobs that this replica runs now.',
+    help: 'Jobs that this replica runs now, and fetches under way that may bring one.',
     type: 'gauge',
     values: [{ labels: { queue: 'q' }, value: 4 }],
   });
@@ -125,7 +125,7 @@ it('makes no series of a job name that nobody handles, however many such names c
   for (let n = 0; n < 50; n += 1) metrics.countAttempt(`sync-${n}`, 'failed_final');
   metrics.countAttempt('test-job', 'completed');
   const samples = samplesOf(await metrics.text()).filter((line) => line.startsWith('bullmq_job_attempts_total'));
-  expect(samples).toHaveLength(6);
+  expect(samples).toHaveLength(8);
   expect(samples).toContain('bullmq_job_attempts_total{queue="q",name="unknown",outcome="failed_final"} 50');
   expect(samples).toContain('bullmq_job_attempts_total{queue="q",name="test-job",outcome="completed"} 1');
 });

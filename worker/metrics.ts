@@ -3,8 +3,11 @@ import { PROCESS_START_MS } from './process-start.ts';
 import { JOB_STATES } from './queue/read-queue.ts';
 import type { QueueSnapshot } from './queue/read-queue.ts';
 
-/** How one attempt at a job ended. `failed_final` is the last word; `retried` means that BullMQ runs the job again. */
-export const OUTCOMES = ['completed', 'retried', 'failed_final'] as const;
+/**
+ * How one attempt at a job ended. `failed_final` is the last word; `retried` means that BullMQ runs the job again;
+ * `handed_back` that a worker which stopped gave it back to the queue, and that it counts for no attempt there.
+ */
+export const OUTCOMES = ['completed', 'retried', 'failed_final', 'handed_back'] as const;
 
 export type Outcome = (typeof OUTCOMES)[number];
 
@@ -107,7 +110,7 @@ const createOwnGauges = (registry: Registry, { queue, concurrency, activeJobs, r
   const labelNames = ['queue'] as const;
   const active = new Gauge({
     name: 'bullmq_worker_active_jobs',
-    help: 'Jobs that this replica runs now.',
+    help: 'Jobs that this replica runs now, and fetches under way that may bring one.',
     labelNames,
     registers,
   });

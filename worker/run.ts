@@ -1,21 +1,27 @@
 import type { WorkerConfig } from './config.ts';
+import { Cordon } from './cordon.ts';
 import { createProcessor } from './dispatch.ts';
 import type { JobHandlers } from './dispatch.ts';
 import { reportHealth } from './health.ts';
+import { createCordonRoutes } from './http/cordon-routes.ts';
 import { createRoutes } from './http/routes.ts';
 import { serve } from './http/server.ts';
+import type { Routes } from './http/server.ts';
 import { Lifecycle } from './lifecycle.ts';
 import type { WorkerExit } from './lifecycle.ts';
 import { createErrorReport, createLog } from './log.ts';
 import type { Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
+import { FetchGate } from './queue/fetch-gate.ts';
 import { watchOutcomes } from './queue/outcomes.ts';
 import { QueueReader } from './queue/queue-reader.ts';
 import { QueueWorker } from './queue/queue-worker.ts';
 import { prepareQueueRead } from './queue/read-queue.ts';
 import { RedisLink } from './redis-link.ts';
+import { createTestimony } from './testimony.ts';
 import { DEFAULT_TIMING } from './timing.ts';
 import type { WorkerTiming } from './timing.ts';
+import { TokenFile } from './token-file.ts';
 
 export type WorkerOptions = Readonly<{
   handlers: JobHandlers;
@@ -32,7 +38,7 @@ export type RunningWorker = Readonly<{
   port: number;
   /** Resolves once everything is closed. Never rejects. */
   ended: Promise<WorkerExit>;
-  /** Takes no new job, finishes those that run, closes; the same as aborting `stop`. */
+  /** Takes no new job, finishes those that run or hands them back, closes; the same as aborting `stop`. */
   stop: () => Promise<WorkerExit>;
 }>;
 
@@ -48,12 +54,12 @@ export const runWorker = async (options: WorkerOptions): Promise<RunningWorker> 
   const { config } = options;
   const parts = assemble(options);
   const { lifecycle, worker, link, reportError, log } = parts;
-  const server = await serve(createRoutes(createSources(parts, config)), {
+  const server = await serve(createEndpoints(parts, config), {
     port: config.port,
     onError: (error) => reportError('a request failed', error),
   }).catch((error: unknown) => {
     link.close();
-    void worker.close(true);
+    void worker.abandon();
     throw error;
   });
   log.info({ port: server.port, concurrency: config.concurrency, redis: describeRedis(config.redisUrl) }, 'started');
@@ -89,35 +95,43 @@ const assemble = ({ handlers, config, log = logFor(config), timing: shortened }:
     queue: config.queue.name,
     handlerNames: Object.keys(handlers),
     concurrency: config.concurrency,
-    activeJobs: () => worker.activeJobs,
-    runningSeconds: () => worker.runningSeconds(),
+    activeJobs: () => worker.jobs.count,
+    runningSeconds: () => worker.jobs.runningSeconds(),
     observe: async () => {
       const snapshot = await reader.current();
       return { snapshot, redisConnected: link.connected && !reader.lastReadFailed && worker.fetchFault === undefined };
     },
   });
   const progress = watchOutcomes(worker, { metrics, log, reportError });
-  const lifecycle = new Lifecycle({ worker, link, log, reportError, timing });
-  return { link, worker, reader, metrics, progress, lifecycle, reportError, log, timing };
+  const gate = new FetchGate(worker, reportError);
+  const { jobs } = worker;
+  const cordon = new Cordon({ gate, jobs, log, timing });
+  const { podName: pod, concurrency: slots, drainTimeoutMs } = config;
+  const testimony = createTestimony({ pod, slots, cordon, gate, jobs, progress });
+  const lifecycle = new Lifecycle({ worker, gate, cordon, link, log, reportError, drainTimeoutMs, timing });
+  return { link, worker, reader, metrics, cordon, testimony, lifecycle, reportError, log, timing };
 };
 
-const createSources = (parts: ReturnType<typeof assemble>, config: WorkerConfig) => {
-  const { link, worker, reader, metrics, progress, lifecycle, timing } = parts;
+const createEndpoints = (parts: ReturnType<typeof assemble>, config: WorkerConfig): Routes => {
+  const { link, worker, reader, metrics, cordon, testimony, lifecycle, reportError, timing } = parts;
   const health = async () => {
     const [ping, snapshot] = await Promise.all([link.check(timing.pingMs), reader.current()]);
     return reportHealth({
-      pod: config.podName,
+      testimony: testimony(),
       queue: config.queue.name,
-      slots: config.concurrency,
-      active: worker.activeJobs,
-      progress,
       ping,
       fetchFault: worker.fetchFault,
       failedJobs: snapshot?.counts.failed,
       now: Date.now(),
     });
   };
-  return { readiness: () => lifecycle.readiness, health, metrics };
+  const routes = createRoutes({ readiness: () => lifecycle.readiness, health, metrics });
+  if (config.tokenFile === undefined) return routes;
+  const tokens = new TokenFile(config.tokenFile);
+  // The tokens of now are known from now on, also if the file changes before anybody uses one.
+  void tokens.check(undefined);
+  const onRefused = (because: string) => reportError('a cordon was refused', because);
+  return { ...routes, ...createCordonRoutes({ tokens, cordon, testimony, onRefused }) };
 };
 
 const logFor = ({ logLevel, podName, queue }: WorkerConfig): Log =>

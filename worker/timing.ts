@@ -14,10 +14,14 @@ export type WorkerTiming = Readonly<{
   stalledCheckMs: number;
   /** Pause after Redis refused to hand out a job (out of memory, read only, no permission). */
   fetchRetryMs: number;
-  /** How long a stopping worker without a running job waits for a Redis that is away. */
-  stopWithoutRedisMs: number;
-  /** How long it waits for BullMQ's close while Redis is there and nothing runs. */
+  /** How long the answer to a cordon waits for the fetches that are under way. */
+  cordonSettleMs: number;
+  /** How long a stopping worker in which nothing runs waits for a fetch under way, which may bring a job still. */
   stopIdleMs: number;
+  /** How long handlers have to end once their signal is aborted. */
+  abortMs: number;
+  /** How long a stopping worker waits for Redis to take back the jobs that it could not finish. */
+  handBackMs: number;
 }>;
 
 export const DEFAULT_TIMING: WorkerTiming = Object.freeze({
@@ -28,6 +32,8 @@ export const DEFAULT_TIMING: WorkerTiming = Object.freeze({
   lockMs: 30_000,
   stalledCheckMs: 30_000,
   fetchRetryMs: 1_000,
-  stopWithoutRedisMs: 2_000,
+  cordonSettleMs: 1_000,
   stopIdleMs: 5_000,
+  abortMs: 5_000,
+  handBackMs: 5_000,
 });

@@ -46,7 +46,17 @@ const startWorker = async (podName: string, concurrency = 1): Promise<RunningWor
     handlers: { 'test-job': testJob, hold: () => released.promise },
     log: createLog({ level: 'silent', fields: {} }),
     timing: { queueCacheMs: 0, queueStaleMs: 1_000, queueReadMs: 300 },
-    config: { redisUrl: server.url, queue: queueName, concurrency, podName, port: 0, logLevel: 'silent' },
+    config: {
+      redisUrl: server.url,
+      queue: queueName,
+      concurrency,
+      podName,
+      port: 0,
+      drainTimeoutMs: 60_000,
+      tokenFile: undefined,
+      terminationLog: '/dev/null',
+      logLevel: 'silent',
+    },
   });
   cleanups.push(async () => {
     released.resolve();

@@ -193,7 +193,7 @@ it('takes no job that comes while it stops idle, and another idle replica starts
     const stopped = stopping.stop();
     if (round % 4 !== 0) await sleep(round % 4);
     const { id = '' } = await queue.add('test-job', { durationMs: 0 });
-    expect(await stopped).toEqual({ ok: true });
+    expect(await stopped).toEqual({ ok: true, handedBack: 0, lost: 0 });
     await eventually(async () => expect((await queue.getJob(id))?.finishedOn).toBeDefined());
     const job = await queue.getJob(id);
     expect(job?.processedBy).toBe('other');

@@ -1,16 +1,26 @@
-import type { Job, Worker } from 'bullmq';
+import type { Job } from 'bullmq';
 import { describeError } from '../log.ts';
 import type { ErrorReport, Log } from '../log.ts';
 import type { WorkerMetrics } from '../metrics.ts';
+import type { QueueWorker } from './queue-worker.ts';
 
 /** When this replica last took a job and last ended an attempt, in milliseconds since the epoch. */
-export type Progress = { lastFetchAt: number | undefined; lastFinishAt: number | undefined };
+export type Progress = {
+  lastFetchAt: number | undefined;
+  lastFinishAt: number | undefined;
+  /** The job of `lastFinishAt`. */
+  lastFinishedJobId: string | undefined;
+};
 
 type Sinks = Readonly<{ metrics: WorkerMetrics; log: Log; reportError: ErrorReport }>;
 
 /** Turns BullMQ's events into series, log lines and the progress that `/health` reports. */
-export const watchOutcomes = (worker: Worker, { metrics, log, reportError }: Sinks): Progress => {
-  const progress: Progress = { lastFetchAt: undefined, lastFinishAt: undefined };
+export const watchOutcomes = (worker: QueueWorker, { metrics, log, reportError }: Sinks): Progress => {
+  const progress: Progress = { lastFetchAt: undefined, lastFinishAt: undefined, lastFinishedJobId: undefined };
+  const finished = (job: Job | undefined): void => {
+    progress.lastFinishAt = Date.now();
+    progress.lastFinishedJobId = job?.id;
+  };
 
   worker.on('active', (job) => {
     progress.lastFetchAt = Date.now();
@@ -19,14 +29,14 @@ export const watchOutcomes = (worker: Worker, { metrics, log, reportError }: Sin
   });
 
   worker.on('completed', (job) => {
-    progress.lastFinishAt = Date.now();
+    finished(job);
     metrics.countAttempt(job.name, 'completed');
     if (job.finishedOn && job.processedOn) metrics.observeDuration((job.finishedOn - job.processedOn) / 1000);
     log.debug(describeJob(job), 'job completed');
   });
 
   worker.on('failed', (job, error) => {
-    progress.lastFinishAt = Date.now();
+    finished(job);
     if (!job) return;
     const failure = { ...describeJob(job), error: describeError(error) };
     // Only this tells the last attempt: an UnrecoverableError ends a job before its attempts are used up.
@@ -38,6 +48,11 @@ export const watchOutcomes = (worker: Worker, { metrics, log, reportError }: Sin
       log.info(failure, 'job failed and will be tried again');
     }
   });
+
+  worker.jobs.onHandedBack = (job) => {
+    metrics.countAttempt(job.name, 'handed_back');
+    log.warn(describeJob(job), 'job handed back before it was done');
+  };
 
   worker.on('stalled', (jobId) => log.warn({ jobId }, 'job lost its worker and waits again'));
   worker.on('error', (error) => reportError('queue error', error));
