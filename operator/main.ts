@@ -27,6 +27,8 @@ import { createLog } from './telemetry/log.ts';
 import { createPoolMetrics } from './telemetry/metrics.ts';
 
 const now = (): number => Date.now();
+/** What a pass failed on may be over long before anything tells of it. */
+const LONGEST_BACKOFF_MS = 30_000;
 const RESYNC_MS = 10 * 60_000;
 
 /** The one trouble at the start that a person has to end. */
@@ -148,6 +150,7 @@ function build(kube: Kube) {
     concurrency: config.CONCURRENT_PASSES,
     reconcile: async (key, signal) => ({ recheckAfterMs: await pass.run(key, signal) }),
     ownWrites,
+    backoff: { baseMs: 50, maxMs: LONGEST_BACKOFF_MS },
     resync: { everyMs: RESYNC_MS, keys: () => cluster.pools.store.list().map(keyOf) },
     log,
     metrics: createLoopMetrics(registry),

@@ -1,8 +1,9 @@
-import { applyDeployment } from './act/apply.ts';
+import { type ApplyOutcome, applyDeployment } from './act/apply.ts';
 import type { Reporter } from './act/report.ts';
 import { type StatusTarget, writeStatus } from './act/status.ts';
 import type { Pool } from './api/parse.ts';
 import type { PoolStatus } from './api/pool.ts';
+import { APPLY_FAILING } from './core/apply-failure.ts';
 import { decide } from './core/decide.ts';
 import type { Decision } from './core/decision.ts';
 import { statusOfInvalid } from './core/invalid.ts';
@@ -34,6 +35,10 @@ type Entry = {
 };
 
 type Pass = Readonly<{ object: PoolObject; entry: Entry; pool: Pool; signal: AbortSignal }>;
+
+/** What became of the actions of a decision. `conflict`: the world has moved on. */
+type Acted = Readonly<{ kind: 'done'; memory: ScaleMemory }> | Extract<ApplyOutcome, { kind: 'conflict' | 'failed' }>;
+type Failed = Readonly<{ decision: Decision }> & Extract<ApplyOutcome, { kind: 'failed' }>;
 
 const AGAIN_MS: Millis = 50;
 const INVALID_AGAIN_MS: Millis = 30_000;
@@ -84,11 +89,13 @@ export class PoolPass {
     const observation = await gather(this.#parts.gather, pool, { memory, woken, readDeployment });
     const decision = decide(observation.state);
     reporter.decided(pool, decision);
-    const learned = await this.#act(decision, pool, signal);
+    const acted = await this.#act(decision, pool, signal);
+    if (acted.kind === 'failed') return this.#fail({ object, entry, pool, signal }, { decision, ...acted });
     // A conflict teaches nothing: read and decide again. A Deployment that no watch shows is one without our label.
-    entry.readDeployment = learned === undefined || (readDeployment && decision.because.reason === 'NameTaken');
-    if (learned === undefined) return AGAIN_MS;
-    entry.memory = learned;
+    const isConflict = acted.kind === 'conflict';
+    entry.readDeployment = isConflict || (readDeployment && decision.because.reason === 'NameTaken');
+    if (isConflict) return AGAIN_MS;
+    entry.memory = acted.memory;
     armWaking(observation, decision, woken);
     const owedInMs = await this.#writeStatus(
       { type: poolType, ...object },
@@ -100,15 +107,15 @@ export class PoolPass {
     return Math.min(decision.recheckAfterMs, owedInMs ?? Number.POSITIVE_INFINITY, againInMs, lookAgainInMs);
   }
 
-  /** What was learned once every action is carried out, or refused for good; undefined when the world has moved on. */
-  async #act(decision: Decision, pool: Pool, signal: AbortSignal): Promise<ScaleMemory | undefined> {
+  /** What was learned once every action is carried out, or refused for good. */
+  async #act(decision: Decision, pool: Pool, signal: AbortSignal): Promise<Acted> {
     const { client, reporter, enqueue, now } = this.#parts;
     let { memory } = decision;
     for (const action of decision.actions) {
       const outcome = await applyDeployment(client, action, signal);
       reporter.wrote('deployment', outcome.kind);
-      if (outcome.kind === 'conflict') return undefined;
-      const { refusal: _cleared, ...rest } = memory;
+      if (outcome.kind === 'conflict' || outcome.kind === 'failed') return outcome;
+      const { refusal: _cleared, applyFailure: _over, ...rest } = memory;
       if (outcome.kind === 'applied') {
         memory = { ...rest, applied: outcome.applied };
       } else {
@@ -118,7 +125,24 @@ export class PoolPass {
         enqueue(keyOf(pool));
       }
     }
-    return memory;
+    return { kind: 'done', memory };
+  }
+
+  /** Nothing was learned but the failure. The next pass says it, and the one after; the queue's backoff is the pace. */
+  async #fail({ object, entry, pool }: Pass, { decision, because, error }: Failed): Promise<never> {
+    const { applyFailure } = entry.memory;
+    const since = applyFailure?.since ?? this.#parts.now();
+    entry.memory = { ...entry.memory, applyFailure: { since, because } };
+    if (applyFailure !== undefined) {
+      const target = { type: poolType, ...object };
+      await this.#writeStatus(target, { entry, before: pool.status, next: decision.status });
+      // What was decided did not happen.
+      this.#parts.reporter.events(
+        pool,
+        decision.events.filter(({ reason }) => reason === APPLY_FAILING),
+      );
+    }
+    throw error;
   }
 
   /** Resolves with the time after which numbers that changed are to be written, when that is not now. */

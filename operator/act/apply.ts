@@ -2,14 +2,18 @@ import { FIELD_MANAGER } from '../core/corrections.ts';
 import type { Action } from '../core/decision.ts';
 import type { Applied } from '../core/state.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { isConflict, isTerminalRefusal } from '../kube/errors.ts';
+import { isConflict, isTerminalRefusal, KubeError } from '../kube/errors.ts';
 import { deployments } from '../kube/resources.ts';
 
-/** What became of an apply. A conflict means that the decision was made on an older world: read and decide again. */
+/**
+ * What became of an apply. A conflict means that the decision was made on an older world: read and decide again.
+ * `failed`: the API server answered, and could not do it now.
+ */
 export type ApplyOutcome =
   | Readonly<{ kind: 'applied'; applied: Applied }>
   | Readonly<{ kind: 'conflict' }>
-  | Readonly<{ kind: 'refused'; because: string }>;
+  | Readonly<{ kind: 'refused'; because: string }>
+  | Readonly<{ kind: 'failed'; because: string; error: KubeError }>;
 
 /**
  * One server-side apply of the whole Deployment, forced: this operator is the one writer of these fields. Its
@@ -27,10 +31,13 @@ export async function applyDeployment(client: KubeClient, action: Action, signal
     return { kind: 'applied', applied: { uid, generation, replicas: spec.replicas, templateKey } };
   } catch (error) {
     if (isConflict(error)) return { kind: 'conflict' };
-    if (isTerminalRefusal(error)) return { kind: 'refused', because: error.body?.message ?? error.message };
+    if (isTerminalRefusal(error)) return { kind: 'refused', because: wordsOf(error) };
+    if (error instanceof KubeError && error.status >= 500) return { kind: 'failed', because: wordsOf(error), error };
     throw error;
   }
 }
+
+const wordsOf = (error: KubeError): string => error.body?.message ?? error.message;
 
 type AppliedDeployment = Readonly<{
   metadata: Readonly<{ uid: string; generation: number }>;

@@ -39,4 +39,17 @@ describe('telling of decisions', () => {
     reporter.forget(state.pool);
     expect(await registry.metrics()).not.toContain('agent-jobs');
   });
+
+  it('says a refusal once, and again when it is another one or of another generation', () => {
+    const lines: object[] = [];
+    const reporter = new Reporter({
+      log: { ...silentLogger, warn: (fields) => void lines.push(fields) },
+      metrics: createPoolMetrics(new Registry()),
+      record: () => undefined,
+    });
+    const { pool } = stateOf();
+    for (const because of ['no', 'no', 'never', 'never']) reporter.refused(pool, because);
+    reporter.refused({ ...pool, generation: 2 }, 'never');
+    expect(lines).toHaveLength(3);
+  });
 });

@@ -16,6 +16,7 @@ export type ReporterOptions = Readonly<{
 export class Reporter {
   readonly #options: ReporterOptions;
   readonly #said = new Map<string, string>();
+  readonly #refused = new Map<string, string>();
 
   constructor(options: ReporterOptions) {
     this.#options = options;
@@ -41,8 +42,11 @@ export class Reporter {
     for (const event of events) this.#options.record(pool, event);
   }
 
-  /** What the API server, or the pool itself, does not allow; said once by the caller. */
-  refused(pool: PoolIdentity, because: string): void {
+  /** What the API server, or the pool itself, does not allow. It is tried again now and then, and said once. */
+  refused(pool: PoolIdentity & Readonly<{ generation: number }>, because: string): void {
+    const words = `${pool.generation} ${because}`;
+    if (this.#refused.get(keyOf(pool)) === words) return;
+    this.#refused.set(keyOf(pool), words);
     this.#options.log.warn({ pool: keyOf(pool), because: messageOf(because, 1000) }, 'the pool cannot be applied');
   }
 
@@ -58,6 +62,7 @@ export class Reporter {
   /** The pool is gone, and its series with it. */
   forget(pool: ObjectRef): void {
     this.#said.delete(keyOf(pool));
+    this.#refused.delete(keyOf(pool));
     this.#options.metrics.forget(pool);
   }
 }

@@ -1,4 +1,5 @@
 import { applyAction } from './apply-action.ts';
+import { failureVerdict } from './apply-failure.ts';
 import { rememberRaise } from './bounds/pace.ts';
 import type { Verdict } from './conditions.ts';
 import { foreignManager, recentCorrections } from './corrections.ts';
@@ -99,14 +100,24 @@ function decideScale(state: PoolState, scale: Scale): Decision {
   const action = mayAct ? applyAction(state, { deployment, replicas }) : undefined;
   const corrected = action === undefined ? undefined : correctedBy(scale);
   const memory = remember(state, scale, { action, corrected });
-  const stalled = stalledBy(state, deployment);
-  const verdict = verdictOf({ ...scale, state, action, stalled });
+  const failing = action === undefined ? undefined : failureVerdict(state);
+  const stalled = stalledBy(state, deployment) ?? failing?.stalled;
+  const verdict = verdictOf({ ...scale, state, action, stalled, failing });
   const { bounds } = target;
   return {
     because,
     wanted,
     actions: action === undefined ? [] : [action],
-    status: renderStatus({ state, memory, queue, verdict, because, wanted, current: replicas, bounds }),
+    status: renderStatus({
+      state,
+      memory,
+      queue,
+      verdict,
+      because,
+      wanted,
+      bounds,
+      current: failing === undefined ? replicas : current,
+    }),
     events: eventsOf({
       state,
       because,
@@ -140,8 +151,11 @@ function remember(
   { action, corrected }: Readonly<{ action: Action | undefined; corrected: Corrected | undefined }>,
 ): ScaleMemory {
   const corrections = recentCorrections(memory.corrections, now);
+  const { applyFailure, ...kept } = memory;
   return {
-    ...memory,
+    ...kept,
+    // With nothing to apply any more, nothing fails.
+    ...(action === undefined || applyFailure === undefined ? {} : { applyFailure }),
     wanted: target.window,
     raises: action === undefined ? memory.raises : rememberRaise(memory, { now, from: current, to: target.replicas }),
     corrections: corrected === undefined ? corrections : [...corrections, { at: now, manager: corrected.manager }],

@@ -1,4 +1,5 @@
 import type { Pool } from '../api/parse.ts';
+import type { ApplyFailure } from './apply-failure.ts';
 import type { Correction } from './corrections.ts';
 import type { Known, Millis } from './known.ts';
 import type { WantedEntry } from './window.ts';
@@ -128,6 +129,7 @@ export type ScaleMemory = Readonly<{
   /** Those of the last minutes, oldest first. */
   corrections: readonly Correction[];
   refusal?: Refusal;
+  applyFailure?: ApplyFailure;
   /** When the status was written last: numbers alone are written at most every ten seconds. */
   statusWrittenAt?: Millis;
 }>;

@@ -1,4 +1,5 @@
 import { GENERATION_ANNOTATION, RENDERING_ANNOTATION } from '../api/names.ts';
+import type { FailureVerdict } from './apply-failure.ts';
 import { isRolledOut } from './bounds/removal.ts';
 import type { Verdict } from './conditions.ts';
 import type { Action } from './decision.ts';
@@ -13,17 +14,19 @@ type VerdictInput = Readonly<{
   target: Target;
   action: Action | undefined;
   stalled: Verdict['stalled'];
+  failing: FailureVerdict | undefined;
 }>;
 
 /** What the conditions are to say of a pool that nothing stands in the way of. */
-export function verdictOf({ state, queue, deployment, target, action, stalled }: VerdictInput): Verdict {
+export function verdictOf({ state, queue, deployment, target, action, stalled, failing }: VerdictInput): Verdict {
   const { mode } = state.pool.spec;
   const reconciling = mode === 'Auto' ? reconcilingBecause(deployment, action, wasReady(state)) : undefined;
   return {
-    ...(stalled === undefined ? {} : { stalled }),
     ...(reconciling === undefined ? {} : { reconciling }),
     ...(mode === 'Auto' ? {} : { ready: { reason: mode, message: `nothing is to be applied: spec.mode is ${mode}` } }),
     ...(target.held === undefined ? {} : { scalingHeld: target.held }),
+    ...failing,
+    ...(stalled === undefined ? {} : { stalled }),
     queue,
   };
 }

@@ -28,10 +28,10 @@ afterAll(async () => {
 const { worker: image } = stage.images;
 const refOf = (name: string): PoolRef => ({ namespace: tenant.namespace, name });
 
-const untilStalled = async (ref: PoolRef, reason: string): Promise<string> => {
+const untilStalled = async (ref: PoolRef, reason: string, limitMs = 30_000): Promise<string> => {
   const pool = await untilPool(stage, ref, {
     what: `${ref.name} says ${reason}`,
-    limitMs: 30_000,
+    limitMs,
     holds: (seen) => conditionOf(seen, 'Stalled')?.status === 'True' && conditionOf(seen, 'Stalled')?.reason === reason,
   });
   expect(conditionOf(pool, 'Ready')).toMatchObject({ status: 'False', reason });
@@ -39,6 +39,49 @@ const untilStalled = async (ref: PoolRef, reason: string): Promise<string> => {
 };
 
 const eachOnce = (jobs: number) => ({ jobs, completed: jobs, failed: 0, lost: 0, runTwice: 0 });
+
+/** An admission webhook that nobody answers, for the Deployments of one pool. */
+const deadWebhook = (ref: PoolRef) => ({
+  apiVersion: 'admissionregistration.k8s.io/v1',
+  kind: 'ValidatingWebhookConfiguration',
+  metadata: { name: `${ref.namespace}-dead` },
+  webhooks: [
+    {
+      name: 'dead.agentpool.test',
+      admissionReviewVersions: ['v1'],
+      sideEffects: 'None',
+      failurePolicy: 'Fail',
+      timeoutSeconds: 1,
+      objectSelector: { matchLabels: { 'agentpool.dev/pool': ref.name } },
+      rules: [
+        { apiGroups: ['apps'], apiVersions: ['v1'], operations: ['CREATE', 'UPDATE'], resources: ['deployments'] },
+      ],
+      clientConfig: { service: { namespace: ref.namespace, name: 'nobody' } },
+    },
+  ],
+});
+
+describe.concurrent('an admission webhook that does not answer', () => {
+  it('is named in the status while the pool is tried again, and the pool works once it is gone', async () => {
+    const ref = refOf('webhook');
+    await stage.kubectl.apply([deadWebhook(ref), poolManifest({ ...ref, image, maxReplicas: 2 })]);
+    const pool = await untilPool(stage, ref, {
+      what: 'the pool says that it cannot be applied',
+      limitMs: 60_000,
+      holds: (seen) => conditionOf(seen, 'Ready')?.reason === 'ApplyFailing',
+    });
+    expect(conditionOf(pool, 'Ready')?.message).toContain('failed calling webhook "dead.agentpool.test"');
+    expect(conditionOf(pool, 'ScalingActive')).toMatchObject({ status: 'False', reason: 'ApplyFailing' });
+    await untilStalled(ref, 'ApplyFailing', 90_000);
+    const { name } = deadWebhook(ref).metadata;
+    await stage.kubectl.run(['delete', 'validatingwebhookconfiguration', name]);
+    // the longest backoff, and time to start
+    await untilReady(stage, ref, 90_000);
+    const jobs = await tenant.jobsFor(ref.name);
+    const ids = await jobs.add({ jobs: 2, minMs: 100, maxMs: 100 });
+    await jobs.untilDone(ids, 30_000);
+  });
+});
 
 describe.concurrent('a template that the API server refuses', () => {
   const doublePort = { ports: [{ name: 'http', containerPort: 9000 }] };

@@ -166,3 +166,31 @@ describe.concurrent('an operator that cannot start', () => {
     ]);
   });
 });
+
+type PodTemplate = Readonly<{ spec: Readonly<{ containers: readonly Readonly<{ env: readonly object[] }>[] }> }>;
+
+describe('an operator that is told to end while it still loads', () => {
+  it('ends at once: as the first process of its container it would not hear the signal', async () => {
+    const namespace = OPERATOR_NAMESPACE;
+    const text = await onOperator(stage, ['get', 'deployment', 'agent-worker-pool', '-o', 'json']);
+    const { template } = (JSON.parse(text) as { spec: { template: PodTemplate } }).spec;
+    const [container] = template.spec.containers;
+    // A module before its own that never ends to load, and says when it began to.
+    const endless = 'console.log("loading"); await new Promise(() => setInterval(() => {}, 1000));';
+    const options = { name: 'NODE_OPTIONS', value: `--import=data:text/javascript,${encodeURIComponent(endless)}` };
+    const env = [
+      ...(container?.env ?? []).filter((variable) => !('name' in variable && variable.name === options.name)),
+      options,
+    ];
+    const spec = { ...template.spec, containers: [{ ...container, env, readinessProbe: null, livenessProbe: null }] };
+    await stage.kubectl.apply([{ apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name: 'loading' }, spec }]);
+    await until(async () => (await onOperator(stage, ['logs', 'loading']).catch(() => '')).includes('loading'), {
+      what: 'the operator loads',
+      limitMs: 60_000,
+    });
+    const told = Date.now();
+    await onOperator(stage, ['delete', 'pod', 'loading', '--timeout=60s']);
+    // Its grace is 30 s.
+    expect(Date.now() - told).toBeLessThan(20_000);
+  });
+});
