@@ -9,7 +9,7 @@ import { holdTarget } from './hold.ts';
 import { learnMeanDuration, meanRunningMs } from './mean-duration.ts';
 import { learnColdStart } from './memory.ts';
 import { findObstacle, type Obstacle } from './obstacle.ts';
-import { type QueueView, viewQueue } from './queue-view.ts';
+import { learnVanished, type QueueView, viewQueue } from './queue-view.ts';
 import { paceOf, POLL_TROUBLE_MS, recheckAfter } from './recheck.ts';
 import { stalledBy } from './stalled.ts';
 import type { DeploymentView, PoolState, ScaleMemory } from './state.ts';
@@ -27,15 +27,21 @@ export function decide(observed: PoolState): Decision {
   const obstacle = findObstacle(state);
   if (obstacle !== undefined) return decideNothing(state, { queue, current, obstacle });
 
-  const target = holdTarget(chooseTarget({ state, queue: queue.queue, deployment, current }), { state, current });
+  const target = holdTarget(
+    chooseTarget({ state, queue: queue.queue, deployment, current, vanished: queue.vanished }),
+    { state, current },
+  );
   return decideScale(state, { queue, deployment, current, target });
 }
 
 /** Everything that one look teaches, obstacle or not. */
-function learn({ memory, replicas, now }: PoolState): ScaleMemory {
+function learn(state: PoolState): ScaleMemory {
+  const { replicas, now } = state;
+  const { vanishedSince: _since, ...before } = state.memory;
+  const memory = { ...before, ...learnVanished(state) };
   if (!replicas.ok) return memory;
   const coldStart = learnColdStart(memory, replicas.value);
-  const { meanRunning: _before, ...kept } = memory;
+  const { meanRunning: _running, ...kept } = memory;
   const meanRunning = meanRunningMs(replicas.value);
   return {
     ...kept,

@@ -124,6 +124,8 @@ export type ScaleMemory = Readonly<{
   started: readonly string[];
   /** What this leader applied last, and what the API server made of it. */
   applied?: Applied;
+  /** Since when every key of the queue is gone. */
+  vanishedSince?: Millis;
   /** What was added in the last minute, oldest first. */
   raises: readonly Raise[];
   /** Those of the last minutes, oldest first. */

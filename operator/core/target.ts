@@ -3,13 +3,13 @@ import { applyRules, becauseOf, type Bound, type BoundContext, changesAtOf } fro
 import { limits } from './bounds/limits.ts';
 import { paceRules } from './bounds/pace.ts';
 import { removalRules } from './bounds/removal.ts';
-import { windowOf, windowRules } from './bounds/window.ts';
+import { windowRules } from './bounds/window.ts';
 import type { Known, Millis } from './known.ts';
 import { count } from './sentence.ts';
 import { sizePool } from './size-pool.ts';
 import type { Sizing } from './sizing.ts';
 import type { DeploymentView, PoolState, QueueSnapshot } from './state.ts';
-import { remember, type WantedEntry } from './window.ts';
+import { remember, type WantedEntry, windowOf } from './window.ts';
 
 /** The number to steer to (`wanted`), the number to write now (`replicas`), and why. */
 export type Target = Readonly<{
@@ -30,6 +30,8 @@ export type TargetInput = Readonly<{
   queue: Known<QueueSnapshot>;
   deployment: DeploymentView | null;
   current: number;
+  /** The queue is unknown because its keys are gone. */
+  vanished?: boolean;
 }>;
 
 /**
@@ -65,15 +67,16 @@ function boundTarget(sizing: Sizing, at: Omit<BoundContext, 'window'>): Target {
 
 /**
  * The number that runs stays, and enters the window, so that the first good reading after an outage scales nothing
- * down at once. Only the floor still holds: it asks nothing of the queue.
+ * down at once; not so where the keys are gone, for that is believed only after a window anyway. Only the floor still
+ * holds: it asks nothing of the queue.
  */
-function holdUnknown({ state, current }: TargetInput, because: string): Target {
+function holdUnknown({ state, current, vanished = false }: TargetInput, because: string): Target {
   const { minReplicas, maxReplicas } = state.pool.spec.scaling;
-  const replicas =
-    state.redis.ok || state.redis.trouble === 'RedisUnreachable'
-      ? Math.max(current, Math.min(minReplicas, maxReplicas))
-      : current;
-  const window = remember(state.memory.wanted, { at: state.now, wanted: replicas }, windowOf(state));
+  const floor = Math.min(minReplicas, maxReplicas);
+  const reachable = state.redis.ok || state.redis.trouble === 'RedisUnreachable';
+  const replicas = reachable ? Math.max(current, floor) : current;
+  const entry = { at: state.now, wanted: vanished ? floor : replicas };
+  const window = remember(state.memory.wanted, entry, windowOf(state));
   const message = `the queue cannot be read: ${because}; ${count(replicas, 'replica')} ${replicas === 1 ? 'stays' : 'stay'} until it can`;
   const held: Because = { reason: 'QueueUnknown', message };
   return { wanted: replicas, replicas, because: held, bounds: [], window, held };

@@ -1,4 +1,5 @@
 import type { Millis } from './known.ts';
+import type { PoolState } from './state.ts';
 
 /** A wanted number; it held from `at`, or a little before, until the next entry. */
 export type WantedEntry = Readonly<{ at: Millis; wanted: number }>;
@@ -28,3 +29,7 @@ export function greatestLeavesAt(entries: readonly WantedEntry[], windowMs: Mill
   const [first, second] = entries;
   return first === undefined || second === undefined ? undefined : first.at + windowMs;
 }
+
+/** Never shorter than the wait target: a pool that sheds replicas faster than jobs wait would only start them again. */
+export const windowOf = ({ pool }: Pick<PoolState, 'pool'>): Millis =>
+  Math.max(pool.spec.scaling.scaleDownWindowMs, pool.spec.scaling.targetWaitMs);

@@ -1,12 +1,6 @@
-import type { Millis } from '../known.ts';
 import { sayLength } from '../sentence.ts';
-import type { PoolState } from '../state.ts';
-import { greatest, greatestLeavesAt } from '../window.ts';
+import { greatest, greatestLeavesAt, windowOf } from '../window.ts';
 import type { Rule } from './bound.ts';
-
-/** Never shorter than the wait target: a pool that sheds replicas faster than jobs wait would only start them again. */
-export const windowOf = ({ pool }: PoolState): Millis =>
-  Math.max(pool.spec.scaling.scaleDownWindowMs, pool.spec.scaling.targetWaitMs);
 
 /** What was wanted before this leader came is not known, and may have been more. */
 const firstWindow: Rule = (replicas, { state, current }) => {
