@@ -32,10 +32,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
     why: 'act carries out a decision; it reads nothing of its own',
   },
   'operator/core': {
-    imports: ['operator/api/names.ts', 'operator/api/duration.ts'],
+    imports: ['operator/api/names.ts', 'operator/api/duration.ts', 'operator/api/schedule.ts'],
     types: ['operator/api'],
     packages: NO_PACKAGE,
-    why: 'core is pure: it imports core, the names and durations of the resource and the types of api',
+    why: 'core is pure: it imports core, the names, durations and schedules of the resource and the types of api',
   },
   'operator/kube': { imports: ['operator/telemetry'], packages: NO_QUEUE_PACKAGE, why: 'kube knows no domain word' },
   'operator/api': { imports: [], why: 'api is the resource, and imports none of the operator' },

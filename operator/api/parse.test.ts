@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { refusedByRule, refusedBySchema, specWith } from '../../test/contract/crd-cases.ts';
+import {
+  refusedByOperator,
+  refusedByRule,
+  refusedBySchema,
+  schedulesAllowed,
+  specWith,
+} from '../../test/contract/crd-cases.ts';
 import { type ParsedPool, parsePool } from './parse.ts';
 
 const raw = (change: Record<string, unknown> = {}) => ({
@@ -52,6 +58,7 @@ describe('a pool that is read', () => {
             source: 'Workers',
             scaleDownWindowMs: 60_000,
             scaleUpMaxPerMinute: 0,
+            schedules: [],
           },
         },
       },
@@ -102,6 +109,21 @@ describe('a pool that is read', () => {
     const { metadata } = raw();
     const parsed = parsePool(raw({ metadata: { ...metadata, name: name ?? 'agent-jobs' }, spec }));
     expect(problemsOf(parsed)).toEqual([field === '' ? sentence : `${field}: ${sentence}`]);
+  });
+
+  it.each(refusedByOperator)(
+    'is refused, for the API server cannot know better: $what',
+    ({ spec, field, sentence }) => {
+      expect(problemsOf(parsePool(raw({ spec })))).toEqual([`${field}: ${sentence}`]);
+    },
+  );
+
+  it('has its schedules, each in its own time zone', () => {
+    for (const spec of schedulesAllowed) expect(problemsOf(parsePool(raw({ spec })))).toEqual([]);
+    const parsed = parsePool(raw({ spec: schedulesAllowed[0] }));
+    expect(parsed.ok && parsed.pool.spec.scaling.schedules).toEqual([
+      { cron: '0 8 * * 1-5', timeZone: 'UTC', durationMs: 36_000_000, minReplicas: 5 },
+    ]);
   });
 
   it.each(refusedBySchema)('is refused, naming the field: $what', ({ spec, field }) => {

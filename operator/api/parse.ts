@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { type Millis, parseDuration } from './duration.ts';
 import { type AgentWorkerPool, type PodTemplate, type PoolSpec, type PoolStatus, poolResource } from './pool.ts';
+import type { Schedule } from './schedule.ts';
 import { poolStatus } from './status.ts';
 
 /** A pool as the rest of the operator works with it: defaults applied, times and durations in milliseconds. */
@@ -30,6 +31,7 @@ export type Pool = Readonly<{
       scaleDownWindowMs: Millis;
       /** 0: no limit. */
       scaleUpMaxPerMinute: number;
+      schedules: readonly Schedule[];
     }>;
   }>;
   status?: PoolStatus;
@@ -80,6 +82,7 @@ const toPool = ({ metadata, spec, status }: AgentWorkerPool): Pool => ({
       source: spec.scaling.metrics.source,
       scaleDownWindowMs: millisOf(spec.scaling.scaleDown.window),
       scaleUpMaxPerMinute: spec.scaling.scaleUp.maxPerMinute,
+      schedules: spec.scaling.schedules.map(({ duration, ...rest }) => ({ ...rest, durationMs: millisOf(duration) })),
     },
   },
   ...(status === undefined ? {} : { status }),

@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { durationBetween, int32, objectName } from './fields.ts';
 import { celString, type Rule, withRules } from './rules.ts';
+import { CRON_FIX, CRON_PATTERN, isTimeZone, problemOfCron } from './schedule.ts';
 import { poolStatus } from './status.ts';
 import { podTemplate } from './template.ts';
 
 const SECOND = 1000;
+const MINUTE = 60 * SECOND;
 const DAY = 86_400 * SECOND;
 
 /** The ReplicaSet's name is the pool's, a dash and a hash of ten: 63 characters, what a host name or label holds. */
@@ -81,6 +83,33 @@ const scaleDown = z.object({
     .describe('Scale down to the most that was wanted in this time; never shorter than targetWait.'),
 });
 
+const cron = withRules(z.string().min(1).max(100), [
+  {
+    cel: `self.matches(${celString(`(?i)${CRON_PATTERN}`)})`,
+    holds: (text) => problemOfCron(text) === undefined,
+    message: `not a cron expression: ${CRON_FIX}`,
+    celMessage: `"'" + self + "' is not a cron expression: " + ${celString(CRON_FIX)}`,
+    explain: (text) => problemOfCron(text) ?? '',
+  },
+]);
+
+/** The API server knows no time zones; the operator says it of a name that is none. */
+const timeZone = z
+  .string()
+  .min(1)
+  .max(64)
+  .regex(/^[A-Za-z][A-Za-z0-9_+/-]*$/)
+  .refine(isTimeZone, {
+    error: ({ input }) => `'${String(input)}' is no time zone: write its name in the IANA database, like Europe/Berlin`,
+  });
+
+const schedule = z.object({
+  cron: cron.describe('When it begins: minute, hour, day of the month, month and day of the week.'),
+  duration: durationBetween('duration', MINUTE, 7 * DAY).describe('How long it holds.'),
+  timeZone: timeZone.default('UTC').describe('On whose clocks, by its name in the IANA database.'),
+  minReplicas: int32(1, 1000).describe('Never fewer replicas than this while it holds; maxReplicas still bounds it.'),
+});
+
 const scaling = withRules(
   z.object({
     minReplicas: int32(0, 1000).default(0).describe('Never fewer replicas than this.'),
@@ -88,6 +117,12 @@ const scaling = withRules(
     targetWait: durationBetween('targetWait', SECOND, DAY)
       .default('30s')
       .describe('The longest that a job should wait before it starts: the knob of scaling.'),
+    schedules: z
+      .array(schedule)
+      .max(20)
+      .default([])
+      .meta({ 'x-kubernetes-list-type': 'atomic' })
+      .describe('Times with a higher floor: the greatest of those that hold counts.'),
     metrics: metrics.prefault({}).describe('What the sizes are worked out from.'),
     scaleUp: scaleUp.prefault({}).describe('How fast the pool gets bigger.'),
     scaleDown: scaleDown.prefault({}).describe('How fast the pool gets smaller.'),

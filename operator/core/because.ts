@@ -14,6 +14,8 @@ export type DecisionReason =
   | 'HeldByGlobalConcurrency'
   /** BullMQ's rate limit lets no more jobs start in time, or none at all now. */
   | 'HeldByRateLimit'
+  /** A schedule's floor holds now. */
+  | 'RaisedBySchedule'
   | 'RaisedToMinimum'
   | 'HeldToMaximum'
   /** `scaleUp.maxPerMinute` lets no more be added now. */

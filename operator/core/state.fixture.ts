@@ -41,6 +41,7 @@ export const samplePool = (over: Partial<Pool['spec']['scaling']> & { concurrenc
         source: 'Workers',
         scaleDownWindowMs: 60_000,
         scaleUpMaxPerMinute: 0,
+        schedules: [],
         ...scaling,
       },
     },

@@ -1,5 +1,6 @@
 import type { Because } from './because.ts';
-import { applyRules, becauseOf, type Bound, type BoundContext, changesAtOf } from './bounds/bound.ts';
+import { applyRules, becauseOf, type Bound, type BoundContext, changesOf } from './bounds/bound.ts';
+import { floorChangesAt, floorOf } from './bounds/floors.ts';
 import { limits } from './bounds/limits.ts';
 import { paceRules } from './bounds/pace.ts';
 import { removalRules } from './bounds/removal.ts';
@@ -54,7 +55,7 @@ function boundTarget(sizing: Sizing, at: Omit<BoundContext, 'window'>): Target {
   const context: BoundContext = { ...at, window };
   const steered = applyRules(asked, windowRules, context);
   const { replicas, bounds } = applyRules(steered, [...paceRules, ...removalRules], context);
-  const changesAt = changesAtOf(bounds);
+  const changesAt = earliest([...changesOf(bounds), floorChangesAt(at.state)]);
   return {
     wanted: steered.replicas,
     replicas,
@@ -71,13 +72,26 @@ function boundTarget(sizing: Sizing, at: Omit<BoundContext, 'window'>): Target {
  * holds: it asks nothing of the queue.
  */
 function holdUnknown({ state, current, vanished = false }: TargetInput, because: string): Target {
-  const { minReplicas, maxReplicas } = state.pool.spec.scaling;
-  const floor = Math.min(minReplicas, maxReplicas);
+  const floor = floorOf(state);
   const reachable = state.redis.ok || state.redis.trouble === 'RedisUnreachable';
   const replicas = reachable ? Math.max(current, floor) : current;
   const entry = { at: state.now, wanted: vanished ? floor : replicas };
   const window = remember(state.memory.wanted, entry, windowOf(state));
   const message = `the queue cannot be read: ${because}; ${count(replicas, 'replica')} ${replicas === 1 ? 'stays' : 'stay'} until it can`;
   const held: Because = { reason: 'QueueUnknown', message };
-  return { wanted: replicas, replicas, because: held, bounds: [], window, held };
+  const changesAt = floorChangesAt(state);
+  return {
+    wanted: replicas,
+    replicas,
+    because: held,
+    bounds: [],
+    window,
+    held,
+    ...(changesAt === undefined ? {} : { changesAt }),
+  };
+}
+
+function earliest(moments: readonly (Millis | undefined)[]): Millis | undefined {
+  const known = moments.filter((moment) => moment !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
 }

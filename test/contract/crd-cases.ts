@@ -91,6 +91,56 @@ const visibleCases = (
   }),
 );
 
+const scheduled = (change: Json): Json =>
+  specWith({ scaling: { schedules: [{ cron: '0 8 * * 1-5', duration: '10h', minReplicas: 5, ...change }] } });
+
+/** A good pool that a schedule of each kind that is allowed stands in. */
+export const schedulesAllowed: readonly Json[] = [
+  scheduled({}),
+  scheduled({ cron: '*/15 8-18/2 1,15 jan-MAR Mon-fri', timeZone: 'America/Argentina/Buenos_Aires' }),
+  scheduled({ cron: '0  0 29 2 7', duration: '168h', timeZone: 'Etc/GMT+3' }),
+];
+
+const CRON_HOW = 'write five fields (minute, hour, day of the month, month, day of the week), like 0 8 * * MON-FRI';
+
+/** Refused by a rule of ours in the middle of a list. */
+const refusedSchedules: readonly BadPool[] = ['0 25 * * *', '* * *', '@daily', '0 8 * * 1-5 2027', '0 8 L * *', 'at 8']
+  .map((cron) => ({
+    what: `a schedule at '${cron}'`,
+    spec: scheduled({ cron }),
+    field: 'spec.scaling.schedules[0].cron',
+    sentence: `'${cron}' is not a cron expression: ${CRON_HOW}`,
+  }))
+  .concat({
+    what: 'a schedule of half a minute',
+    spec: scheduled({ duration: '30s' }),
+    field: 'spec.scaling.schedules[0].duration',
+    sentence: 'duration must be between 1m and 168h',
+  });
+
+/** Refused by the operator alone: the API server knows neither calendars nor time zones. */
+export const refusedByOperator: readonly BadPool[] = [
+  {
+    what: 'a schedule on a day that no month has',
+    spec: scheduled({ cron: '0 0 31 2 *' }),
+    field: 'spec.scaling.schedules[0].cron',
+    sentence: "'0 0 31 2 *' never comes: no month has that day",
+  },
+  {
+    what: 'a schedule whose range goes backwards',
+    spec: scheduled({ cron: '30-10 * * * *' }),
+    field: 'spec.scaling.schedules[0].cron',
+    sentence:
+      "'30-10 * * * *' is not a cron expression: a range goes from the smaller number to the greater, and a step is not longer than its field",
+  },
+  {
+    what: 'a schedule in a time zone that does not exist',
+    spec: scheduled({ timeZone: 'Europe/Berln' }),
+    field: 'spec.scaling.schedules[0].timeZone',
+    sentence: "'Europe/Berln' is no time zone: write its name in the IANA database, like Europe/Berlin",
+  },
+];
+
 /** Refused by a rule of ours: the same sentence from the API server and from the parser. */
 export const refusedByRule: readonly BadPool[] = [
   {
@@ -140,6 +190,7 @@ export const refusedByRule: readonly BadPool[] = [
     sentence: 'minReplicas must not be greater than maxReplicas: lower minReplicas or raise maxReplicas',
   },
   ...durationCases,
+  ...refusedSchedules,
   {
     what: "a scale-down window of '1 day'",
     spec: specWith({ scaling: { scaleDown: { window: '1 day' } } }),
@@ -211,6 +262,16 @@ export const refusedBySchema: readonly SchemaCase[] = [
     what: 'a negative number of replicas a minute',
     spec: specWith({ scaling: { scaleUp: { maxPerMinute: -1 } } }),
     field: 'spec.scaling.scaleUp.maxPerMinute',
+  },
+  {
+    what: 'a schedule without a floor',
+    spec: scheduled({ minReplicas: 0 }),
+    field: 'spec.scaling.schedules[0].minReplicas',
+  },
+  {
+    what: 'a time zone that no name can be',
+    spec: scheduled({ timeZone: '+02:00' }),
+    field: 'spec.scaling.schedules[0].timeZone',
   },
   { what: 'a duration as a number', spec: specWith({ scaling: { targetWait: 30 } }), field: 'spec.scaling.targetWait' },
   {

@@ -12,7 +12,7 @@ import {
   objectPath,
   refusalOf,
 } from './api-server.ts';
-import { refusedByRule, refusedBySchema, specWith } from './crd-cases.ts';
+import { refusedByRule, refusedBySchema, schedulesAllowed, specWith } from './crd-cases.ts';
 
 describe('a wrong pool', () => {
   let api: Api;
@@ -39,6 +39,7 @@ describe('a wrong pool', () => {
   it('stands beside a right one that is accepted, so that a refusal is for the fault', async () => {
     await expect(tryToCreate(pool(specWith()))).resolves.toBeDefined();
     await expect(tryToCreate(pool(specWith(), 'n'.repeat(52)))).resolves.toBeDefined();
+    for (const spec of schedulesAllowed) await expect(tryToCreate(pool(spec))).resolves.toBeDefined();
   });
 
   it.each(refusedByRule)('is refused with a sentence: $what', async ({ name, spec, field, sentence }) => {

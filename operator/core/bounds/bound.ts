@@ -46,8 +46,6 @@ export const becauseOf = (base: Because, bounds: readonly Bound[]): Because => (
   message: [base.message, ...bounds.map(({ clause }) => clause)].join('; '),
 });
 
-/** The first moment at which one of the rules can say something else. */
-export const changesAtOf = (bounds: readonly Bound[]): Millis | undefined => {
-  const moments = bounds.flatMap(({ changesAt }) => (changesAt === undefined ? [] : [changesAt]));
-  return moments.length === 0 ? undefined : Math.min(...moments);
-};
+/** The moments at which one of the rules can say something else. */
+export const changesOf = (bounds: readonly Bound[]): readonly Millis[] =>
+  bounds.flatMap(({ changesAt }) => (changesAt === undefined ? [] : [changesAt]));

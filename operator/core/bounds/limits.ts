@@ -1,12 +1,6 @@
 import type { Rule } from './bound.ts';
+import { floors } from './floors.ts';
 import { queueCaps } from './queue-caps.ts';
-
-const minReplicas: Rule = (replicas, { state }) => {
-  const floor = state.pool.spec.scaling.minReplicas;
-  if (replicas >= floor) return undefined;
-  const to = Math.min(floor, state.pool.spec.scaling.maxReplicas);
-  return { to, reason: 'RaisedToMinimum', clause: `raised to ${to} by minReplicas` };
-};
 
 const maxReplicas: Rule = (replicas, { state }) => {
   const to = state.pool.spec.scaling.maxReplicas;
@@ -15,4 +9,4 @@ const maxReplicas: Rule = (replicas, { state }) => {
 };
 
 /** From what the queue needs to what the pool asks for: the queue's own caps first, then the floors, the maximum last. */
-export const limits: readonly Rule[] = [...queueCaps, minReplicas, maxReplicas];
+export const limits: readonly Rule[] = [...queueCaps, ...floors, maxReplicas];
