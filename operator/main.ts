@@ -16,6 +16,7 @@ import { createController } from './loop/controller.ts';
 import { type Component, createManager } from './loop/manager.ts';
 import { createLoopMetrics } from './loop/metrics.ts';
 import { createOwnWrites } from './loop/own-writes.ts';
+import { hpaType, projectHpa, TARGET_INDEX, targetIndex } from './observe/autoscalers.ts';
 import { poolType, projectDeployment, projectPod, projectPool } from './observe/cluster.ts';
 import { RedisAccessRegistry } from './observe/queue/redis-access.ts';
 import { RedisSecretReader } from './observe/redis-secret.ts';
@@ -108,7 +109,20 @@ function watchCluster({ config, transport, log, metrics, ownWrites }: Kube, enqu
   const deployments = createReflector({ ...ofPools, type: deploymentType, project: projectDeployment });
   const pods = createReflector({ ...ofPools, type: podType, project: projectPod });
   for (const reflector of [pools, deployments, pods]) ownWrites.watch(reflector);
-  return { pools, deployments, pods };
+  const autoscalers = createReflector({
+    ...common,
+    type: hpaType,
+    project: projectHpa,
+    indexes: { [TARGET_INDEX]: targetIndex },
+    onChange: ({ previous, current }) => {
+      // Its own status changes every few seconds.
+      if (previous?.target === current?.target) return;
+      for (const { target } of [previous, current].filter((each) => each !== undefined)) {
+        if (target !== undefined && pools.store.get(target) !== undefined) enqueue(target);
+      }
+    },
+  });
+  return { pools, deployments, pods, autoscalers };
 }
 
 /** The rooms of one pass, and the queue that starts it. */
@@ -163,7 +177,7 @@ function componentsOf(
   kube: Kube,
   { cluster, redis, scraper, controller }: ReturnType<typeof build>,
 ): readonly Component[] {
-  const reflectors = [cluster.pools, cluster.deployments, cluster.pods];
+  const reflectors = [cluster.pools, cluster.deployments, cluster.pods, cluster.autoscalers];
   const unsynced = (): string | undefined => {
     const missing = cluster.pools.trouble();
     // It can be taken away from under an operator that has read everything, and is then the only news.

@@ -5,6 +5,7 @@ import type { KubeClient } from '../kube/client.ts';
 import { messageOf } from '../kube/log.ts';
 import type { Reflector } from '../kube/reflector.ts';
 import { deployments as deploymentType, keyOf } from '../kube/resources.ts';
+import { type AutoscalerObject, findAutoscalers } from './autoscalers.ts';
 import { type DeploymentObject, type PodObject, type PoolObject, projectDeployment } from './cluster.ts';
 import type { DepthReading, QueueDepth } from './queue/depth.ts';
 import type { PoolRedis, RedisAccessRegistry } from './queue/redis-access.ts';
@@ -23,6 +24,7 @@ export type GatherParts = Readonly<{
   redis: RedisAccessRegistry;
   scraper: Scraper;
   queues: QueueDirectory;
+  autoscalers: Pick<Reflector<AutoscalerObject>, 'store'>;
   /** The epoch of this leader. */
   epoch: () => string;
 }>;
@@ -80,7 +82,7 @@ export async function gather(parts: GatherParts, pool: Pool, options: GatherOpti
     queue: reading.queue,
     redis: reading.redis,
     rivals,
-    autoscalers: [],
+    autoscalers: findAutoscalers([parts.autoscalers], pool),
     epoch: parts.epoch(),
     memory: options.memory,
   };

@@ -23,6 +23,7 @@ const everywhere = [
   'agentpool.dev/agentworkerpools: get, list, watch',
   'agentpool.dev/agentworkerpools/status: update',
   'apps/deployments: create, get, list, patch, watch',
+  'autoscaling/horizontalpodautoscalers: list, watch',
   'events.k8s.io/events: create, patch',
   'pods: get, list, watch',
 ];
