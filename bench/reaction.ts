@@ -1,36 +1,53 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { clusterDown, clusterUp } from '../test/cluster/cluster.ts';
 import { until } from '../test/cluster/until.ts';
 import { installOperator } from '../test/fixtures/stage/install.ts';
-import { readPods } from '../test/fixtures/stage/pool.ts';
+import { isReadyPod, readPods, untilReplicas } from '../test/fixtures/stage/pool.ts';
 import { openStage, type Stage } from '../test/fixtures/stage/stage.ts';
 import { openTenant, type PoolOfTest, type Tenant } from '../test/fixtures/stage/tenant.ts';
+import { startTraffic } from '../test/fixtures/stage/traffic.ts';
 import { type BenchContext, defineBench } from './harness.ts';
+import { addSleepers, NOWHERE } from './many-pools.ts';
+import { countCommands } from './redis-commands.ts';
 
 const CLUSTER = 'bench';
-const RUNS = 12;
+const RUNS = 20;
 /** Two replicas' worth, in one transaction. */
 const JOBS = 10;
 const REPLICAS = 2;
+/** The neighbour gets 20 jobs a second. */
+const NEIGHBOUR = { everyMs: 50, jobMs: 20 };
+const SLEEPERS = 100;
+const MINUTES = 2;
 
 /**
- * How soon a pool at zero reacts. `from_zero_ms`: from before the job is added until the watch shows the new
- * `spec.replicas`, so it has the way to Redis and the way back from the API server in it. `first_job_ratio`: from the
- * same moment until the first job starts, divided by the time that a bare Deployment of the same workers takes from
- * `kubectl scale`'s own request to the start of its first job, the one run right after the other.
+ * How soon a pool reacts, beside a neighbour on the same Redis with 20 jobs a second. Each from before the jobs are added
+ * until the watch shows the new `spec.replicas`, so it has the way to Redis and the way back from the API server in it:
+ * `from_zero_ms` of a pool at zero, `from_some_ms` of one with a replica and no backlog, `to_50_ms` of a burst that needs
+ * 50 replicas, in one write. `first_job_ratio`: from the same moment until the first job starts, divided by the time that
+ * a bare Deployment of the same workers takes from `kubectl scale`'s own request to the start of its first job, the one
+ * run right after the other. The commands are those that the operator sends in a minute: for 100 pools that sleep (alone,
+ * all of them together), and for the neighbour.
  */
 export const bench = defineBench({
   name: 'reaction',
   figures: [
     { id: 'reaction.from_zero_ms', unit: 'ms' },
+    { id: 'reaction.from_some_ms', unit: 'ms' },
+    { id: 'reaction.to_50_ms', unit: 'ms' },
     { id: 'reaction.first_job_ms', unit: 'ms' },
     { id: 'reaction.bare_first_job_ms', unit: 'ms' },
     { id: 'reaction.first_job_ratio', unit: 'ratio' },
+    { id: 'reaction.redis_commands_per_min_100_sleeping', unit: 'commands/min' },
+    { id: 'reaction.redis_commands_per_min_active', unit: 'commands/min' },
   ],
   run: async (context) => {
     const handle = await clusterUp({ name: CLUSTER, progress: context.say });
     const stage = openStage({ kind: 'embedded', cluster: CLUSTER, kubeconfig: handle.kubeconfigOutside });
     try {
-      await measure(stage, context);
+      await installOperator(stage);
+      await measureReaction(stage, context);
+      await measureSleepers(stage, context);
     } finally {
       await stage.close();
       await clusterDown(CLUSTER, context.say);
@@ -38,9 +55,79 @@ export const bench = defineBench({
   },
 });
 
-async function measure(stage: Stage, { record, say, signal }: BenchContext): Promise<void> {
-  await installOperator(stage);
+async function measureReaction(stage: Stage, context: BenchContext): Promise<void> {
   const tenant = await openTenant(stage, 'reaction');
+  const neighbour = await tenant.addPool({ name: 'neighbour', minReplicas: 1, concurrency: 25 });
+  await untilReadyPods(stage, neighbour, 1);
+  const traffic = startTraffic(neighbour.jobs, NEIGHBOUR);
+  await measureActive(tenant, context);
+  await measureTo50(stage, tenant, context);
+  await measureFromSome(stage, tenant, context);
+  await measureFromZero(stage, tenant, context);
+  await traffic.stop();
+  await tenant.close();
+}
+
+/** From now until the watch shows a number that `is` the one that is waited for. */
+async function timeToWrite(
+  tenant: Tenant,
+  pool: PoolOfTest,
+  { jobs, is }: Readonly<{ jobs: () => Promise<unknown>; is: (replicas: number) => boolean }>,
+): Promise<number> {
+  const addedAt = Date.now();
+  await jobs();
+  const written = await until(
+    () => tenant.history.of(pool.ref.name).find(({ at, replicas }) => at >= addedAt && is(replicas)),
+    { what: `${pool.ref.name} is scaled`, limitMs: 30_000, everyMs: 5 },
+  );
+  return written.at - addedAt;
+}
+
+async function measureActive(tenant: Tenant, { record, say }: BenchContext): Promise<void> {
+  await sleep(10_000);
+  const redis = await tenant.redis.connect();
+  for (let minute = 1; minute <= MINUTES; minute++) {
+    const commands = await countCommands(redis, 60_000);
+    record('reaction.redis_commands_per_min_active', commands);
+    say(`the neighbour, a pool with 20 jobs a second: ${commands} commands in a minute`);
+  }
+}
+
+async function measureTo50(stage: Stage, tenant: Tenant, { record, say, signal }: BenchContext): Promise<void> {
+  for (let run = 1; run <= RUNS; run++) {
+    signal.throwIfAborted();
+    const pool = await tenant.addPool({ name: `fifty-${run}`, maxReplicas: 100, targetWait: '1s', podSpec: NOWHERE });
+    const ms = await timeToWrite(tenant, pool, {
+      jobs: () => pool.jobs.add({ jobs: 250, minMs: 5000, maxMs: 5000 }),
+      is: (replicas) => replicas > 0,
+    });
+    const numbers = tenant.history.of(pool.ref.name).map(({ replicas }) => replicas);
+    if (numbers.join() !== '0,50') throw new Error(`a burst for 50 replicas was written as ${numbers.join(', ')}`);
+    record('reaction.to_50_ms', ms);
+    say(`run ${run} of ${RUNS}: 50 replicas after ${ms} ms`);
+    await removePool(stage, pool);
+  }
+}
+
+async function measureFromSome(stage: Stage, tenant: Tenant, { record, say, signal }: BenchContext): Promise<void> {
+  const bounds = { minReplicas: 1, maxReplicas: 2, concurrency: 2 };
+  const pool = await tenant.addPool({ name: 'some', targetWait: '1s', window: '1s', ...bounds });
+  for (let run = 0; run <= RUNS; run++) {
+    signal.throwIfAborted();
+    await untilReplicas(stage, pool.ref, { replicas: 1, limitMs: 60_000 });
+    await untilReadyPods(stage, pool, 1);
+    const ms = await timeToWrite(tenant, pool, {
+      jobs: () => pool.jobs.add({ jobs: 12, minMs: 500, maxMs: 500 }),
+      is: (replicas) => replicas > 1,
+    });
+    // The first one has no mean duration to go by, and its replica has just started.
+    if (run > 0) record('reaction.from_some_ms', ms);
+    say(`run ${run} of ${RUNS}: from one replica to two after ${ms} ms`);
+  }
+  await removePool(stage, pool);
+}
+
+async function measureFromZero(stage: Stage, tenant: Tenant, { record, say, signal }: BenchContext): Promise<void> {
   const pool = await tenant.addPool({ name: 'ours', targetWait: '1s', window: '1s' });
   await addBare(stage, tenant);
   // The first start of an image on a node is slower than every other.
@@ -58,6 +145,19 @@ async function measure(stage: Stage, { record, say, signal }: BenchContext): Pro
       `run ${run} of ${RUNS}: replicas after ${ours.writtenMs} ms, first job after ${ours.firstJobMs} ms, bare ${bareMs} ms`,
     );
   }
+}
+
+async function measureSleepers(stage: Stage, { record, say, signal }: BenchContext): Promise<void> {
+  const tenant = await openTenant(stage, 'sleepers');
+  const names = Array.from({ length: SLEEPERS }, (_, index) => `sleeper-${index}`);
+  await addSleepers(stage, tenant, names);
+  const redis = await tenant.redis.connect();
+  for (let minute = 1; minute <= MINUTES; minute++) {
+    signal.throwIfAborted();
+    const commands = await countCommands(redis, 60_000);
+    record('reaction.redis_commands_per_min_100_sleeping', commands);
+    say(`${SLEEPERS} sleeping pools: ${commands} commands in a minute`);
+  }
   await tenant.close();
 }
 
@@ -67,14 +167,19 @@ async function runOurs(
   pool: PoolOfTest,
 ): Promise<{ writtenMs: number; firstJobMs: number }> {
   const addedAt = Date.now();
-  const ids = await pool.jobs.add({ jobs: JOBS, minMs: 200, maxMs: 200 });
+  let ids: readonly string[] = [];
+  const writtenMs = await timeToWrite(tenant, pool, {
+    jobs: async () => (ids = await pool.jobs.add({ jobs: JOBS, minMs: 200, maxMs: 200 })),
+    is: (replicas) => replicas > 0,
+  });
   await pool.jobs.untilDone(ids, 60_000);
   const { firstStartedAt } = await pool.jobs.outcome(ids);
-  const written = tenant.history.of('ours').find(({ at, replicas }) => at >= addedAt && replicas > 0);
-  if (written === undefined) throw new Error('the jobs were done, and the watch saw no replicas');
   await untilGone(stage, pool.ref);
-  return { writtenMs: written.at - addedAt, firstJobMs: firstStartedAt - addedAt };
+  return { writtenMs, firstJobMs: firstStartedAt - addedAt };
 }
+
+const removePool = ({ kubectl }: Stage, { ref }: PoolOfTest): Promise<string> =>
+  kubectl.run(['delete', 'awp', ref.name, '-n', ref.namespace, '--wait=false']);
 
 const untilGone = (stage: Stage, ref: Readonly<{ namespace: string; name: string }>): Promise<true> =>
   until(async () => (await readPods(stage, ref)).length === 0, {
@@ -82,6 +187,15 @@ const untilGone = (stage: Stage, ref: Readonly<{ namespace: string; name: string
     limitMs: 60_000,
     everyMs: 100,
   });
+
+const untilReadyPods = (stage: Stage, { ref }: PoolOfTest, count: number): Promise<true> =>
+  until(
+    async () => {
+      const pods = await readPods(stage, ref);
+      return pods.length === count && pods.every(isReadyPod);
+    },
+    { what: `${ref.name} has ${count} ready pods and no other`, limitMs: 60_000, everyMs: 100 },
+  );
 
 /** The same pods as the pool has, in a Deployment that nobody looks after. */
 async function addBare(stage: Stage, { namespace }: Tenant): Promise<void> {

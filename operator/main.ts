@@ -19,6 +19,8 @@ import { createOwnWrites } from './loop/own-writes.ts';
 import { hpaType, projectHpa, TARGET_INDEX, targetIndex } from './observe/autoscalers.ts';
 import { poolType, projectDeployment, projectPod, projectPool } from './observe/cluster.ts';
 import { RedisAccessRegistry } from './observe/queue/redis-access.ts';
+import { PrometheusSource } from './observe/prometheus-source.ts';
+import { PrometheusClient } from './observe/queue/prometheus-client.ts';
 import { RedisSecretReader } from './observe/redis-secret.ts';
 import { SecretCache } from './observe/secret-cache.ts';
 import { Scraper } from './observe/replicas/scrape.ts';
@@ -137,7 +139,9 @@ function build(kube: Kube) {
     onCommands: (key, commands) => poolMetrics.redisCommands(refOf(key), commands),
   });
   const scraper = new Scraper({ now });
-  const secrets = new RedisSecretReader(new SecretCache({ client, now }));
+  const secretCache = new SecretCache({ client, now });
+  const secrets = new RedisSecretReader(secretCache);
+  const prometheusClient = new PrometheusClient({ now });
   const pass = new PoolPass({
     gather: {
       now,
@@ -145,6 +149,7 @@ function build(kube: Kube) {
       ...cluster,
       redis,
       scraper,
+      prometheus: new PrometheusSource(prometheusClient, secretCache),
       secrets,
       queues: new QueueDirectory(),
       epoch: () => election.epoch(),
@@ -169,13 +174,13 @@ function build(kube: Kube) {
     log,
     metrics: createLoopMetrics(registry),
   });
-  return { cluster, redis, scraper, controller };
+  return { cluster, redis, scraper, prometheusClient, controller };
 }
 
 /** In the order in which they start; they stop in the opposite one. */
 function componentsOf(
   kube: Kube,
-  { cluster, redis, scraper, controller }: ReturnType<typeof build>,
+  { cluster, redis, scraper, prometheusClient, controller }: ReturnType<typeof build>,
 ): readonly Component[] {
   const reflectors = [cluster.pools, cluster.deployments, cluster.pods, cluster.autoscalers];
   const unsynced = (): string | undefined => {
@@ -203,6 +208,7 @@ function componentsOf(
     { name: 'events', start: () => {}, stop: () => kube.recorder.stop() },
     { name: 'queues', start: () => {}, stop: () => redis.close() },
     { name: 'replicas', start: () => {}, stop: () => scraper.close() },
+    { name: 'Prometheus', start: () => {}, stop: () => prometheusClient.close() },
     ...reflectors.map((reflector) => ({
       name: `watch of ${reflector.type.plural}`,
       start: (signal: AbortSignal) => reflector.start(signal),

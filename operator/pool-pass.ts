@@ -178,8 +178,9 @@ export class PoolPass {
 
   /** Its workers are the garbage collector's, or go on when the pool was orphaned; only what is kept here ends. */
   #forget(poolKey: string): undefined {
-    const { redis, secrets, queues } = this.#parts.gather;
+    const { redis, prometheus, secrets, queues } = this.#parts.gather;
     redis.release(poolKey);
+    prometheus.forget(poolKey);
     secrets.forget(poolKey);
     for (const heir of queues.forget(poolKey)) this.#parts.enqueue(heir);
     this.#entries.delete(poolKey);

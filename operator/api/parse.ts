@@ -28,6 +28,7 @@ export type Pool = Readonly<{
       maxReplicas: number;
       targetWaitMs: Millis;
       source: PoolSpec['scaling']['metrics']['source'];
+      prometheus?: PrometheusServer;
       scaleDownWindowMs: Millis;
       /** 0: no limit. */
       scaleUpMaxPerMinute: number;
@@ -36,6 +37,10 @@ export type Pool = Readonly<{
   }>;
   status?: PoolStatus;
 }>;
+
+type SecretKey = Readonly<{ secretName: string; key: string }>;
+/** A server that says how many jobs wait; without a query it is asked the usual one. */
+export type PrometheusServer = Readonly<{ url: string; query?: string; token?: SecretKey; ca?: SecretKey }>;
 
 export type ParsedPool = Readonly<{ ok: true; pool: Pool } | { ok: false; problems: readonly string[] }>;
 
@@ -56,6 +61,20 @@ const millisOf = (text: string): Millis => {
 };
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+
+const toPrometheus = (server: PoolSpec['scaling']['metrics']['prometheus']): { prometheus?: PrometheusServer } => {
+  if (server === undefined) return {};
+  const { url, query, tokenSecretRef, caSecretRef } = server;
+  const keyOf = ({ name, key }: { name: string; key: string }): SecretKey => ({ secretName: name, key });
+  return {
+    prometheus: {
+      url,
+      ...(query === undefined ? {} : { query }),
+      ...(tokenSecretRef === undefined ? {} : { token: keyOf(tokenSecretRef) }),
+      ...(caSecretRef === undefined ? {} : { ca: keyOf(caSecretRef) }),
+    },
+  };
+};
 
 const toPool = ({ metadata, spec, status }: AgentWorkerPool): Pool => ({
   namespace: metadata.namespace,
@@ -80,6 +99,7 @@ const toPool = ({ metadata, spec, status }: AgentWorkerPool): Pool => ({
       maxReplicas: spec.scaling.maxReplicas,
       targetWaitMs: millisOf(spec.scaling.targetWait),
       source: spec.scaling.metrics.source,
+      ...toPrometheus(spec.scaling.metrics.prometheus),
       scaleDownWindowMs: millisOf(spec.scaling.scaleDown.window),
       scaleUpMaxPerMinute: spec.scaling.scaleUp.maxPerMinute,
       schedules: spec.scaling.schedules.map(({ duration, ...rest }) => ({ ...rest, durationMs: millisOf(duration) })),

@@ -64,11 +64,26 @@ const workers = z.object({
   ),
 });
 
-const metrics = z.object({
-  source: z
-    .enum(['Workers', 'Redis'])
-    .default('Workers')
-    .describe('Where queue numbers come from: the metrics of the replicas, or Redis itself.'),
+const PROMETHEUS_URL = String.raw`^https?://[^\s/?#@]+(/[^\s?#]*)?$`;
+
+const prometheus = z.object({
+  url: withRules(z.string().min(1).max(2048), [
+    {
+      cel: `self.matches(${celString(PROMETHEUS_URL)})`,
+      holds: (url) => new RegExp(PROMETHEUS_URL).test(url) && URL.canParse(url),
+      message:
+        'not the address of a Prometheus server: write http:// or https://, host, port and path, ' +
+        'without user, password or query (a token goes into a Secret: tokenSecretRef)',
+    },
+  ]).describe('Address of the server, as in http://prometheus.monitoring:9090.'),
+  query: z
+    .string()
+    .min(1)
+    .max(4096)
+    .describe('PromQL that gives one number, how many jobs wait; left out, it is written for the queue.')
+    .exactOptional(),
+  tokenSecretRef: secretKeyRef.describe('Bearer token to ask the server with.').exactOptional(),
+  caSecretRef: secretKeyRef.describe("Certificates (PEM) to trust in place of the system's.").exactOptional(),
 });
 
 const scaleUp = z.object({
@@ -76,6 +91,24 @@ const scaleUp = z.object({
     .default(0)
     .describe('At most so many replicas are added within a minute; 0: no limit, up in one step.'),
 });
+
+const metrics = withRules(
+  z.object({
+    source: z
+      .enum(['Workers', 'Prometheus', 'Redis'])
+      .default('Workers')
+      .describe('Where queue numbers come from: the metrics of the replicas, a Prometheus server, or Redis itself.'),
+    prometheus: prometheus.describe('The server that says how many jobs wait.').exactOptional(),
+  }),
+  [
+    {
+      // The API server judges the default {} of this object before it fills in the defaults of the fields.
+      cel: "!has(self.source) || self.source != 'Prometheus' || has(self.prometheus)",
+      holds: ({ source, prometheus: server }) => source !== 'Prometheus' || server !== undefined,
+      message: 'source Prometheus needs a server to ask: set spec.scaling.metrics.prometheus.url',
+    },
+  ],
+);
 
 const scaleDown = z.object({
   window: durationBetween('window', SECOND, DAY)

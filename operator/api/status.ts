@@ -48,7 +48,7 @@ const queue = z.object({
   meanDurationAt: moment()
     .describe('The hour in which that mean was last confirmed; it is used for seven days.')
     .exactOptional(),
-  source: z.enum(['Workers', 'Redis']).describe('Where these numbers were read.').exactOptional(),
+  source: z.enum(['Workers', 'Prometheus', 'Redis']).describe('Where these numbers were read.').exactOptional(),
   observedAt: moment().describe('When these numbers were read.').exactOptional(),
   seen: z
     .boolean()

@@ -26,7 +26,7 @@ export type QueueSnapshot = Readonly<{
   oldestWaitMs?: number;
   /** False when no key of the queue exists, not even `meta`: the queue was never used, or all its keys are gone. */
   exists: boolean;
-  source: 'Workers' | 'Redis';
+  source: 'Workers' | 'Prometheus' | 'Redis';
   /** Why the pool's own source did not serve, when another one did. */
   fallback?: string;
 }>;

@@ -7,6 +7,7 @@ import type { Reflector } from '../kube/reflector.ts';
 import { deployments as deploymentType, keyOf } from '../kube/resources.ts';
 import { type AutoscalerObject, findAutoscalers } from './autoscalers.ts';
 import { type DeploymentObject, type PodObject, type PoolObject, projectDeployment } from './cluster.ts';
+import type { PrometheusSource } from './prometheus-source.ts';
 import type { DepthReading, QueueDepth } from './queue/depth.ts';
 import type { PoolRedis, RedisAccessRegistry } from './queue/redis-access.ts';
 import { readQueue } from './queue/source.ts';
@@ -23,6 +24,7 @@ export type GatherParts = Readonly<{
   secrets: RedisSecretReader;
   redis: RedisAccessRegistry;
   scraper: Scraper;
+  prometheus: PrometheusSource;
   queues: QueueDirectory;
   autoscalers: Pick<Reflector<AutoscalerObject>, 'store'>;
   /** The epoch of this leader. */
@@ -63,6 +65,7 @@ export async function gather(parts: GatherParts, pool: Pool, options: GatherOpti
     ...(scraped.queue === undefined ? {} : { scraped: scraped.queue }),
     fresh: options.woken,
     watching,
+    waiting: () => parts.prometheus.waitingOf(pool),
     read: () => (opened.ok ? opened.read({ fresh: options.woken || !watching }) : Promise.resolve(unreadable(opened))),
     access: () => (opened.ok ? opened.access() : opened),
   });

@@ -203,6 +203,22 @@ export const refusedByRule: readonly BadPool[] = [
     field: 'spec.scaling.scaleDown.window',
     sentence: 'window must be between 1s and 24h',
   },
+  {
+    what: 'Prometheus as the source without a server',
+    spec: specWith({ scaling: { metrics: { source: 'Prometheus' } } }),
+    field: 'spec.scaling.metrics',
+    sentence: 'source Prometheus needs a server to ask: set spec.scaling.metrics.prometheus.url',
+  },
+  ...['http://user:password@prometheus:9090', 'prometheus:9090', 'http://prometheus:9090/?a=b'].map(
+    (url): BadPool => ({
+      what: `a Prometheus server at ${url}`,
+      spec: specWith({ scaling: { metrics: { prometheus: { url } } } }),
+      field: 'spec.scaling.metrics.prometheus.url',
+      sentence:
+        'not the address of a Prometheus server: write http:// or https://, host, port and path, ' +
+        'without user, password or query (a token goes into a Secret: tokenSecretRef)',
+    }),
+  ),
 ];
 
 type SchemaCase = Omit<BadPool, 'sentence'>;
@@ -281,7 +297,12 @@ export const refusedBySchema: readonly SchemaCase[] = [
   },
   {
     what: 'a source that does not exist',
-    spec: specWith({ scaling: { metrics: { source: 'Prometheus' } } }),
+    spec: specWith({ scaling: { metrics: { source: 'Grafana' } } }),
     field: 'spec.scaling.metrics.source',
+  },
+  {
+    what: 'fewer Redis commands than a pool can live with',
+    spec: queueWith({ commandsPerMinute: 9 }),
+    field: 'spec.queue.commandsPerMinute',
   },
 ];

@@ -4,13 +4,15 @@ import { type DepthReading, type QueueDepth, snapshotOf } from './depth.ts';
 
 export type QueueQuestion = Readonly<{
   /** `spec.scaling.metrics.source` of the pool. */
-  source: 'Workers' | 'Redis';
+  source: 'Workers' | 'Prometheus' | 'Redis';
   /** The queue gauges of a ready replica; undefined when no replica is ready. */
   scraped?: Known<QueueSnapshot>;
   /** An event said that the queue changed: Redis is read, since the workers' gauges can be a second old. */
   fresh?: boolean;
   /** The pool waits for the next event; else Redis is read where there is no backlog, since only it has the tip. */
   watching?: boolean;
+  /** How many jobs wait, by the pool's Prometheus server; never rejects. Asked when that is the pool's source. */
+  waiting?: () => Promise<Known<number>>;
   /** Reads the queue in Redis; never rejects. */
   read: () => Promise<DepthReading>;
   /** How the way to Redis stood when it was last used, for a pass that does not use it. */
@@ -55,15 +57,40 @@ async function besideWorkers(
 }
 
 /**
- * Reads the queue from the pool's source, or from Redis where that does not serve: `Workers` without a ready replica, or
- * with none that answers (`fallback` says why). Unknown, with both reasons, when neither answers. One snapshot is one
- * reading of one source; the two are never mixed.
+ * The pool's own source is Prometheus: it says how many jobs wait, and nothing else. What runs, pause, limits and the tip
+ * are Redis's, so the queue is unknown without Redis; and Redis serves alone when Prometheus does not answer.
+ */
+async function besidePrometheus(question: QueueQuestion): Promise<QueueReading> {
+  const { waiting = () => Promise.resolve(unknown('there is no Prometheus server to ask')) } = question;
+  const [number, reading] = await Promise.all([waiting(), question.read()]);
+  if (!number.ok) return insteadOf(number.because, reading);
+  const served = fromRedis(reading);
+  if (!served.queue.ok) return served;
+  const { value, at } = served.queue;
+  const { oldestWaitMs, ...rest } = value;
+  const oldest = number.value === 0 || oldestWaitMs === undefined ? {} : { oldestWaitMs };
+  const snapshot = { ...rest, ...oldest, ready: number.value, source: 'Prometheus' as const };
+  return { ...served, queue: known(snapshot, Math.min(at, number.at)) };
+}
+
+/**
+ * Reads the queue from the pool's source, or from Redis where that does not serve: without a ready replica, whose numbers
+ * the other sources are about, or when it does not answer (`fallback` says why). Unknown, with both reasons, when neither
+ * answers.
  */
 export async function readQueue(question: QueueQuestion): Promise<QueueReading> {
   const { source, scraped } = question;
   if (source === 'Redis') return fromRedis(await question.read());
-  if (scraped?.ok) return besideWorkers(scraped, question);
-  const because = scraped === undefined ? 'no replica is ready' : scraped.because;
-  const reading = fromRedis(await question.read(), because);
+  if (source === 'Prometheus' && scraped !== undefined) return besidePrometheus(question);
+  if (source === 'Workers' && scraped?.ok) return besideWorkers(scraped, question);
+  return insteadOf(
+    scraped === undefined || scraped.ok ? 'no replica is ready' : scraped.because,
+    await question.read(),
+  );
+}
+
+/** Redis serves because the pool's own source did not. */
+function insteadOf(because: string, depth: DepthReading): QueueReading {
+  const reading = fromRedis(depth, because);
   return reading.queue.ok ? reading : { ...reading, queue: unknown(`${because}; ${reading.queue.because}`) };
 }

@@ -197,6 +197,15 @@ export const redis: Tool = {
   },
 };
 
+export const prometheus: Tool = {
+  name: 'prometheus',
+  version: '2.42',
+  programs: ['prometheus'],
+  path: { ask: () => ['--version'], accept: /prometheus, version [23]\./ },
+  downloads: [],
+  make: { by: 'debian', suite: 'bookworm', packages: ['prometheus'], folders: ['usr/bin'] },
+};
+
 /** Everything that the embedded cluster consists of, the slow one last. */
 export const clusterTools: readonly Tool[] = [
   etcd,

@@ -1,0 +1,109 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { clusterDown, clusterUp } from '../test/cluster/cluster.ts';
+import { until } from '../test/cluster/until.ts';
+import { installOperator } from '../test/fixtures/stage/install.ts';
+import { openOperatorMetrics, type OperatorMetrics } from '../test/fixtures/stage/operator-metrics.ts';
+import { openStage, type Stage } from '../test/fixtures/stage/stage.ts';
+import { openTenant, type Tenant } from '../test/fixtures/stage/tenant.ts';
+import { type BenchContext, defineBench } from './harness.ts';
+import { addSleepers, openProducers } from './many-pools.ts';
+import { countCommands } from './redis-commands.ts';
+
+const CLUSTER = 'bench';
+const POOLS = 1000;
+const RUNS = 3;
+const IDLE_MS = 60_000;
+
+/**
+ * 1,000 pools on one Redis, with the whole cluster beside them. `burst_1000_s`: from before the first job is added, one
+ * to each queue, until the watch has shown more than 0 replicas of every Deployment. No replica can be scheduled: 1,000
+ * pods are nothing for one node. `rss_mb` after it, `cpu_idle_percent` of one processor while all sleep,
+ * `status_writes_per_min` for each pool in the minute in which all are active, and `redis_commands_per_min` of all.
+ */
+export const bench = defineBench({
+  name: 'pools',
+  figures: [
+    { id: 'pools.burst_1000_s', unit: 's' },
+    { id: 'pools.rss_mb', unit: 'MB' },
+    { id: 'pools.cpu_idle_percent', unit: '%' },
+    { id: 'pools.status_writes_per_min', unit: 'writes/min' },
+    { id: 'pools.redis_commands_per_min', unit: 'commands/min' },
+  ],
+  run: async (context) => {
+    const handle = await clusterUp({ name: CLUSTER, progress: context.say });
+    const stage = openStage({ kind: 'embedded', cluster: CLUSTER, kubeconfig: handle.kubeconfigOutside });
+    const metrics = await installOperator(stage).then(() => openOperatorMetrics(stage));
+    try {
+      await measure(stage, metrics, context);
+    } finally {
+      await metrics.close();
+      await stage.close();
+      await clusterDown(CLUSTER, context.say);
+    }
+  },
+});
+
+async function measure(stage: Stage, metrics: OperatorMetrics, context: BenchContext): Promise<void> {
+  const { record, say, signal } = context;
+  const tenant = await openTenant(stage, 'pools');
+  const names = Array.from({ length: POOLS }, (_, index) => `pool-${index}`);
+  const began = performance.now();
+  await addSleepers(stage, tenant, names);
+  const producers = await openProducers(tenant, names);
+  say(`${POOLS} pools are Ready after ${seconds(began)} s`);
+  await measureIdle(tenant, metrics, context);
+  for (let run = 1; run <= RUNS; run++) {
+    signal.throwIfAborted();
+    const burst = await runBurst(tenant, names, producers.addToAll);
+    record('pools.burst_1000_s', burst);
+    say(`run ${run} of ${RUNS}: every Deployment scaled after ${burst} s`);
+    const writes = await writesOfAMinute(metrics);
+    record('pools.status_writes_per_min', writes / POOLS);
+    record('pools.rss_mb', (await metrics.read('process_resident_memory_bytes')) / 1e6);
+    if (run === RUNS) break;
+    await producers.emptyAll();
+    await until(() => names.every((name) => tenant.history.of(name).at(-1)?.replicas === 0), {
+      what: 'all are back at zero',
+      limitMs: 240_000,
+      everyMs: 500,
+    });
+  }
+  await producers.close();
+  // A thousand pools are not taken away one by one: the whole cluster goes.
+}
+
+async function measureIdle(tenant: Tenant, metrics: OperatorMetrics, { record, say }: BenchContext): Promise<void> {
+  const redis = await tenant.redis.connect();
+  await sleep(10_000);
+  for (let minute = 0; minute < 2; minute++) {
+    const cpuBefore = await metrics.read('process_cpu_seconds_total');
+    const commands = await countCommands(redis, IDLE_MS);
+    const cpu = (await metrics.read('process_cpu_seconds_total')) - cpuBefore;
+    record('pools.cpu_idle_percent', (cpu / (IDLE_MS / 1000)) * 100);
+    record('pools.redis_commands_per_min', commands);
+    say(`asleep: ${((cpu / (IDLE_MS / 1000)) * 100).toFixed(1)} % of a processor, ${commands} commands in a minute`);
+  }
+}
+
+async function runBurst(tenant: Tenant, names: readonly string[], addToAll: () => Promise<void>): Promise<number> {
+  const addedAt = Date.now();
+  await addToAll();
+  const scaledAt = await until(
+    () => {
+      const first = names.map((name) =>
+        tenant.history.of(name).find(({ at, replicas }) => at >= addedAt && replicas > 0),
+      );
+      return first.every((entry) => entry !== undefined) && Math.max(...first.map((entry) => entry?.at ?? 0));
+    },
+    { what: `${names.length} Deployments are scaled`, limitMs: 120_000, everyMs: 100 },
+  );
+  return (scaledAt - addedAt) / 1000;
+}
+
+async function writesOfAMinute(metrics: OperatorMetrics): Promise<number> {
+  const before = await metrics.read('awp_writes_total', 'object="status"');
+  await sleep(60_000);
+  return (await metrics.read('awp_writes_total', 'object="status"')) - before;
+}
+
+const seconds = (began: number): string => ((performance.now() - began) / 1000).toFixed(1);
