@@ -14,6 +14,7 @@ import { writeStatusIn } from './core/status.ts';
 import type { KubeClient } from './kube/client.ts';
 import { keyOf, refOf } from './kube/resources.ts';
 import { type PoolObject, poolType } from './observe/cluster.ts';
+import { jobsByState } from './observe/queue/depth.ts';
 import { gather, type GatherParts, type Observation } from './observe/gather.ts';
 
 export type PassParts = Readonly<{
@@ -88,6 +89,7 @@ export class PoolPass {
     entry.woken = false;
     const observation = await gather(this.#parts.gather, pool, { memory, woken, readDeployment });
     const decision = decide(observation.state);
+    reporter.observed(pool, queueToExport(pool, observation));
     reporter.decided(pool, decision);
     const acted = await this.#act(decision, pool, signal);
     if (acted.kind === 'failed') return this.#fail({ object, entry, pool, signal }, { decision, ...acted });
@@ -186,6 +188,13 @@ export class PoolPass {
     this.#entries.delete(poolKey);
     this.#parts.reporter.forget(refOf(poolKey));
   }
+}
+
+/** A pool with a replica, ready or not, has its queue exported by it. */
+function queueToExport(pool: Pool, { state, depth }: Observation): Parameters<Reporter['observed']>[1] {
+  const hasNone = state.replicas.ok && state.replicas.value.length === 0;
+  if (!hasNone || depth === undefined || !state.queue.ok) return undefined;
+  return { name: pool.spec.queue.name, facts: { ...depth, at: state.queue.at, jobs: jobsByState(depth) } };
 }
 
 /** Blocks on the queue's stream from the tip of this very reading, so that nothing between the two is missed. */

@@ -2,6 +2,7 @@ import type { Decision, PoolEvent } from '../core/decision.ts';
 import { messageOf, type Logger } from '../kube/log.ts';
 import { keyOf, type ObjectRef } from '../kube/resources.ts';
 import type { PoolMetrics } from '../telemetry/metrics.ts';
+import type { QueueFacts } from '../telemetry/queue-gauges.ts';
 
 export type PoolIdentity = ObjectRef & Readonly<{ uid: string }>;
 
@@ -36,6 +37,13 @@ export class Reporter {
     const replicas = actions[0]?.manifest.spec.replicas;
     const number = replicas === undefined ? {} : { replicas };
     log.info({ pool: keyOf(pool), reason: because.reason, because: because.message, wanted, ...number }, 'decided');
+  }
+
+  /** The queue as Redis told it, of a pool that has no replica to export it; undefined when it has one, or Redis did not serve. */
+  observed(pool: PoolIdentity, queue: Readonly<{ name: string; facts: QueueFacts }> | undefined): void {
+    const { queues } = this.#options.metrics;
+    if (queue === undefined) queues.hide(pool);
+    else queues.show(pool, queue.name, queue.facts);
   }
 
   events(pool: PoolIdentity, events: readonly PoolEvent[]): void {

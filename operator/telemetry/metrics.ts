@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { createQueueGauges, type QueueGauges } from './queue-gauges.ts';
 
 /** The operator's own series. Labels are bounded: pools, reasons, outcomes; never a pod or a job. */
 export type PoolMetrics = Readonly<{
@@ -7,6 +8,7 @@ export type PoolMetrics = Readonly<{
   passSeconds: Histogram;
   writes: Counter<'object' | 'outcome'>;
   unhandledErrors: Counter;
+  queues: QueueGauges;
   /** The pool's share of commands that were sent to its Redis. */
   redisCommands: (pool: Readonly<{ namespace: string; name: string }>, commands: number) => void;
   forget: (pool: Readonly<{ namespace: string; name: string }>) => void;
@@ -26,7 +28,9 @@ export function createPoolMetrics(registry: Registry): PoolMetrics {
     labelNames: ['namespace', 'pool'],
     registers,
   });
+  const queues = createQueueGauges(registry);
   return {
+    queues,
     redisCommands: ({ namespace, name }, commands) => redisCommands.inc({ namespace, pool: name }, commands),
     replicas,
     decisions: new Counter({
@@ -53,6 +57,7 @@ export function createPoolMetrics(registry: Registry): PoolMetrics {
       registers,
     }),
     forget: ({ namespace, name }) => {
+      queues.hide({ namespace, name });
       redisCommands.remove({ namespace, pool: name });
       for (const kind of ['current', 'ready', 'wanted']) replicas.remove({ namespace, pool: name, kind });
     },

@@ -129,6 +129,17 @@ export async function readDepths(
   });
 }
 
+/** Jobs by state, as BullMQ and the workers' metrics name the states. */
+export const jobsByState = (depth: QueueDepth): Readonly<Record<string, number>> => ({
+  waiting: depth.waiting,
+  prioritized: depth.prioritized,
+  active: depth.active,
+  delayed: depth.delayed,
+  failed: depth.failed,
+  completed: depth.completed,
+  'waiting-children': depth.waitingChildren,
+});
+
 /** The part of a depth that a decision reads. */
 export function snapshotOf(depth: QueueDepth, at: Millis): QueueSnapshot {
   return {
