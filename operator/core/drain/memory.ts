@@ -1,0 +1,21 @@
+import type { Millis } from '../known.ts';
+import { CORDON_SECONDS } from './proof.ts';
+import type { Cordon, DrainMemory } from './view.ts';
+
+/** What became of a call to a replica. `absent`: it has no such call, or nobody may use it. */
+export type CordonOutcome =
+  | Readonly<{ kind: 'cordoned'; processStart: string; sentAt: Millis; answeredAt: Millis }>
+  | Readonly<{ kind: 'absent'; because: string }>
+  | Readonly<{ kind: 'failed'; because: string }>;
+
+/** The memory after a replica was told to take no new job. */
+export function afterCordon(memory: DrainMemory, uid: string, outcome: CordonOutcome): DrainMemory {
+  if (outcome.kind !== 'cordoned') return memory;
+  const { processStart, sentAt, answeredAt } = outcome;
+  const before = memory.cordons[uid];
+  // Only a call that was answered before the last lease ended is known to have prolonged it.
+  const prolonged = before !== undefined && before.processStart === processStart && answeredAt < before.until;
+  const until = sentAt + CORDON_SECONDS * 1000;
+  const cordon: Cordon = prolonged ? { ...before, until } : { processStart, since: sentAt, until };
+  return { ...memory, cordons: { ...memory.cordons, [uid]: cordon } };
+}
