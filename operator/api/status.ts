@@ -75,11 +75,27 @@ const decision = z.object({
     .exactOptional(),
 });
 
+const ofEach = <S extends z.ZodType>(schema: () => S) => ({
+  pool: schema().describe('Of this pool.'),
+  hpa: schema().describe('Of an HPA on waiting / 5.'),
+  keda: schema().describe('Of KEDA on (waiting + active) / slots.'),
+});
+
+const counterfactual = z.object({
+  note: z.string().max(MESSAGE_MAX_LENGTH).describe('What these numbers are: an estimate, and of what.'),
+  since: moment().describe('The beginning of the first hour that is counted; at most 24 are.'),
+  replicaHours: z.object(ofEach(() => z.string().max(32))).describe('Replica-hours since then.'),
+  hourlyReplicaSeconds: z
+    .object(ofEach(() => z.array(count()).max(24).meta({ 'x-kubernetes-list-type': 'atomic' })))
+    .describe('Replica-seconds of each hour since then, the last of which still runs.'),
+});
+
 export const poolStatus = z.object({
   observedGeneration: count().describe('The generation of the spec that this status speaks of.').exactOptional(),
   replicas: replicas.describe('Replicas of the pool.').exactOptional(),
   queue: queue.describe('The queue as it was last read; what is not known is left out.').exactOptional(),
   decision: decision.describe('The last decision on the size.').exactOptional(),
+  counterfactual: counterfactual.describe('What other rules would have used: an estimate.').exactOptional(),
   conditions: z
     .array(condition)
     .max(16)

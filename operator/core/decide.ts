@@ -2,28 +2,32 @@ import { applyAction } from './apply-action.ts';
 import { failureVerdict } from './apply-failure.ts';
 import { rememberRaise } from './bounds/pace.ts';
 import type { Verdict } from './conditions.ts';
+import { type Account, accountFor, type Look, openAccount } from './counterfactual/account.ts';
+import { keptHours } from './counterfactual/status.ts';
 import { foreignManager, recentCorrections } from './corrections.ts';
 import type { Action, Decision } from './decision.ts';
 import { eventsOf } from './events.ts';
 import { holdTarget } from './hold.ts';
+import { known, type Known } from './known.ts';
 import { learnMeanDuration, meanRunningMs } from './mean-duration.ts';
 import { learnColdStart } from './memory.ts';
 import { findObstacle, type Obstacle } from './obstacle.ts';
 import { learnVanished, type QueueView, viewQueue } from './queue-view.ts';
 import { paceOf, POLL_TROUBLE_MS, recheckAfter } from './recheck.ts';
 import { stalledBy } from './stalled.ts';
-import type { DeploymentView, PoolState, ScaleMemory } from './state.ts';
+import type { DeploymentView, PoolState, QueueSnapshot, ScaleMemory } from './state.ts';
 import { renderStatus } from './status.ts';
 import { chooseTarget, type Target } from './target.ts';
 import { verdictOf } from './verdict.ts';
 
 /** From everything that is known of a pool to what to do, and why: the same state always gives the same decision. */
 export function decide(observed: PoolState): Decision {
-  const state = { ...observed, memory: learn(observed) };
-  const queue = viewQueue(state);
-  const deployment = state.deployment.ok ? state.deployment.value : null;
+  const learned = { ...observed, memory: learn(observed) };
+  const queue = viewQueue(learned);
+  const deployment = learned.deployment.ok ? learned.deployment.value : null;
   // The replicas of a Deployment that is not the pool's are not the pool's either.
-  const current = deployment?.ownerUid === state.pool.uid ? currentReplicas(state.memory, deployment) : 0;
+  const current = deployment?.ownerUid === learned.pool.uid ? currentReplicas(learned.memory, deployment) : 0;
+  const state = { ...learned, memory: { ...learned.memory, account: account(learned, queue.queue, current) } };
   const obstacle = findObstacle(state);
   if (obstacle !== undefined) return decideNothing(state, { queue, current, obstacle });
 
@@ -32,6 +36,17 @@ export function decide(observed: PoolState): Decision {
     { state, current },
   );
   return decideScale(state, { queue, deployment, current, target });
+}
+
+/** What other rules would have done with the same queue. */
+function account(state: PoolState, queue: Known<QueueSnapshot>, current: number): Account {
+  const { pool, now, memory } = state;
+  const { minReplicas, maxReplicas } = pool.spec.scaling;
+  const seen = queue.ok
+    ? known({ waiting: queue.value.paused ? 0 : queue.value.ready, active: queue.value.active }, queue.at)
+    : queue;
+  const look: Look = { now, queue: seen, current, slots: pool.spec.workers.concurrency, minReplicas, maxReplicas };
+  return memory.account === undefined ? openAccount(look, keptHours(pool.status)) : accountFor(memory.account, look);
 }
 
 /** Everything that one look teaches, obstacle or not. */

@@ -1,5 +1,6 @@
 import type { Pool } from '../api/parse.ts';
 import type { ApplyFailure } from './apply-failure.ts';
+import type { Account } from './counterfactual/account.ts';
 import type { Correction } from './corrections.ts';
 import type { Known, Millis } from './known.ts';
 import type { WantedEntry } from './window.ts';
@@ -132,6 +133,8 @@ export type ScaleMemory = Readonly<{
   corrections: readonly Correction[];
   refusal?: Refusal;
   applyFailure?: ApplyFailure;
+  /** What other rules would have used, of which the status keeps the sums. */
+  account?: Account;
   /** When the status was written last: numbers alone are written at most every ten seconds. */
   statusWrittenAt?: Millis;
 }>;

@@ -3,6 +3,7 @@ import type { PoolStatus } from '../api/pool.ts';
 import type { Because } from './because.ts';
 import type { Bound } from './bounds/bound.ts';
 import { renderConditions, type Verdict } from './conditions.ts';
+import { renderCounterfactual } from './counterfactual/status.ts';
 import type { Millis } from './known.ts';
 import { usableMean } from './mean-duration.ts';
 import type { QueueView } from './queue-view.ts';
@@ -50,6 +51,7 @@ export function renderStatus({
       at: same ? (before.decision?.at ?? isoTime(now)) : isoTime(now),
       ...(bounds.length === 0 ? {} : { bounds: bounds.map(renderBound) }),
     },
+    ...(memory.account === undefined ? {} : { counterfactual: renderCounterfactual(memory.account) }),
     conditions: renderConditions(verdict, before?.conditions ?? [], { now, generation: pool.generation }),
   };
 }
@@ -124,6 +126,9 @@ const numbers = (status: PoolStatus): string => {
     sorted(status.replicas ?? {}),
     sorted(queue),
     status.decision?.message,
+    // The sums grow all the time: with each new hour they are worth a write.
+    status.counterfactual?.since,
+    status.counterfactual?.hourlyReplicaSeconds.pool.length,
     (status.conditions ?? []).map(({ type, message }) => [type, message]),
   ]);
 };
