@@ -21,6 +21,7 @@ it('runs with the three variables that have no default', () => {
       drainTimeoutMs: 870_000,
       tokenFile: undefined,
       terminationLog: '/dev/termination-log',
+      supabase: undefined,
       logLevel: 'info',
     },
   });
@@ -73,6 +74,39 @@ it('names every problem at once, each with the variable and what to do', () => {
     'AGENTPOOL_TOKEN_FILE must be an absolute path, such as /etc/agentpool/token',
     'LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent',
   ]);
+});
+
+const supabase = { SUPABASE_URL: 'https://abc.supabase.co', SUPABASE_SERVICE_ROLE_KEY: 'sb_secret_x' };
+
+it('checks Supabase only when it is told a table to ask for', () => {
+  const configOf = (env: Record<string, string>) => {
+    const parsed = readConfig({ ...valid, ...supabase, ...env });
+    return parsed.ok ? parsed.config.supabase : parsed.problems;
+  };
+  expect(configOf({})).toBeUndefined();
+  const access = { url: 'https://abc.supabase.co', key: 'sb_secret_x', table: 'jobs' };
+  expect(configOf({ SUPABASE_HEALTH_TABLE: 'jobs' })).toEqual({ ...access, mode: 'Required' });
+  expect(configOf({ SUPABASE_HEALTH_TABLE: 'jobs', SUPABASE_HEALTH_MODE: 'Optional' })).toEqual({
+    ...access,
+    mode: 'Optional',
+  });
+});
+
+it('says what a check of Supabase lacks, beside every other problem', () => {
+  expect(problemsOf({ ...valid, PORT: '0', SUPABASE_HEALTH_TABLE: 'jobs' })).toEqual([
+    'PORT must be a whole number from 1 to 65535',
+    'SUPABASE_URL is missing: SUPABASE_HEALTH_TABLE asks for a check, which needs it',
+    'SUPABASE_SERVICE_ROLE_KEY is missing: SUPABASE_HEALTH_TABLE asks for a check, which needs it',
+  ]);
+  expect(
+    problemsOf({
+      ...valid,
+      SUPABASE_URL: 'postgres://u:p@h',
+      SUPABASE_SERVICE_ROLE_KEY: 'a b',
+      SUPABASE_HEALTH_TABLE: 'public.jobs',
+      SUPABASE_HEALTH_MODE: 'required',
+    }).map((problem) => problem.split(' ')[0]),
+  ).toEqual(['SUPABASE_URL', 'SUPABASE_SERVICE_ROLE_KEY', 'SUPABASE_HEALTH_TABLE', 'SUPABASE_HEALTH_MODE']);
 });
 
 it('counts an empty or blank variable as not set', () => {

@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import { DEPENDENCY_MODES } from './dependencies/check.ts';
+import type { DependencyMode } from './dependencies/check.ts';
+import type { SupabaseAccess } from './dependencies/supabase.ts';
 
 /** How this process works, read from its environment once. Frozen. */
 export type WorkerConfig = Readonly<{
@@ -16,6 +19,8 @@ export type WorkerConfig = Readonly<{
   tokenFile: string | undefined;
   /** Where Kubernetes reads how the process ended. Nothing is written when no such file exists. */
   terminationLog: string;
+  /** The Supabase project that the jobs use, if its health is to be checked. */
+  supabase: (SupabaseAccess & Readonly<{ mode: DependencyMode }>) | undefined;
   logLevel: LogLevel;
 }>;
 
@@ -59,6 +64,11 @@ const absolutePath = z
   .max(4_096, { error: 'must have at most 4096 characters' })
   .startsWith('/', { error: 'must be an absolute path, such as /etc/agentpool/token' });
 
+const isHttpUrl = (text: string): boolean => {
+  const url = URL.parse(text);
+  return url !== null && ['http:', 'https:'].includes(url.protocol) && url.username === '' && url.password === '';
+};
+
 const environment = z.object({
   REDIS_URL: required('the URL of the Redis that holds the queue').superRefine((text, context) => {
     const fault = redisUrlFault(text);
@@ -79,6 +89,21 @@ const environment = z.object({
   DRAIN_TIMEOUT_SECONDS: wholeNumber({ min: 0, max: 604_800, fallback: 870 }),
   AGENTPOOL_TOKEN_FILE: absolutePath.optional(),
   TERMINATION_LOG: absolutePath.default('/dev/termination-log'),
+  SUPABASE_URL: z
+    .string()
+    .refine(isHttpUrl, { error: 'must be the URL of a project, such as https://PROJECT.supabase.co' })
+    .optional(),
+  SUPABASE_SERVICE_ROLE_KEY: z
+    .string()
+    .regex(/^[\x21-\x7e]+$/, { error: 'must be one line of printable characters without spaces' })
+    .optional(),
+  SUPABASE_HEALTH_TABLE: z
+    .string()
+    .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, { error: 'must be the name of a table: letters, digits and "_"' })
+    .optional(),
+  SUPABASE_HEALTH_MODE: z
+    .enum(DEPENDENCY_MODES, { error: `must be one of ${DEPENDENCY_MODES.join(', ')}` })
+    .default('Required'),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
 });
 
@@ -94,10 +119,13 @@ export const readConfig = (
     const text = env[name]?.trim();
     return text ? [[name, text] as const] : [];
   });
-  const parsed = environment.safeParse(Object.fromEntries(set));
-  if (!parsed.success) {
-    return { ok: false, problems: parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`) };
-  }
+  const given = Object.fromEntries(set);
+  const parsed = environment.safeParse(given);
+  const problems = [
+    ...(parsed.error?.issues ?? []).map((issue) => `${issue.path.join('.')} ${issue.message}`),
+    ...missingForSupabase(given),
+  ];
+  if (!parsed.success || problems.length > 0) return { ok: false, problems };
   const { data } = parsed;
   const config: WorkerConfig = {
     redisUrl: data.REDIS_URL,
@@ -108,7 +136,22 @@ export const readConfig = (
     drainTimeoutMs: data.DRAIN_TIMEOUT_SECONDS * 1000,
     tokenFile: data.AGENTPOOL_TOKEN_FILE,
     terminationLog: data.TERMINATION_LOG,
+    supabase: supabaseOf(data),
     logLevel: data.LOG_LEVEL,
   };
   return { ok: true, config: Object.freeze(config) };
+};
+
+/** Workers had the other two before anybody checked with them: only the table asks for a check. */
+const missingForSupabase = (given: Readonly<Record<string, string>>): ConfigProblems =>
+  given['SUPABASE_HEALTH_TABLE'] === undefined
+    ? []
+    : (['SUPABASE_URL', 'SUPABASE_SERVICE_ROLE_KEY'] as const)
+        .filter((name) => given[name] === undefined)
+        .map((name) => `${name} is missing: SUPABASE_HEALTH_TABLE asks for a check, which needs it`);
+
+const supabaseOf = (data: z.output<typeof environment>): WorkerConfig['supabase'] => {
+  const { SUPABASE_URL: url, SUPABASE_SERVICE_ROLE_KEY: key, SUPABASE_HEALTH_TABLE: table } = data;
+  if (url === undefined || key === undefined || table === undefined) return undefined;
+  return Object.freeze({ url, key, table, mode: data.SUPABASE_HEALTH_MODE });
 };

@@ -23,6 +23,7 @@ const facts: HealthFacts = {
   queue: 'agent-jobs',
   ping: { ok: true, latencyMs: 0.4 },
   fetchFault: undefined,
+  supabase: undefined,
   failedJobs: 3,
   now: PROCESS_START_MS + 12_340,
 };
@@ -33,7 +34,8 @@ it('reports a worker that is well', () => {
     service: 'worker',
     queue: 'agent-jobs',
     uptimeSeconds: 12.3,
-    redis: { connected: true, latencyMs: 0.4, error: null },
+    redis: { connected: true, latencyMs: 0.4, error: null, kind: null },
+    supabase: null,
     failedJobs: 3,
     ...testimony,
   });
@@ -44,7 +46,7 @@ it('is degraded while Redis does not answer, and says why', () => {
   const report = reportHealth({ ...facts, ping: { ok: false, because }, failedJobs: undefined });
   expect(report).toMatchObject({
     status: 'degraded',
-    redis: { connected: false, latencyMs: null, error: because },
+    redis: { connected: false, latencyMs: null, error: because, kind: 'Outage' },
     failedJobs: null,
   });
 });
@@ -55,4 +57,22 @@ it('is degraded when Redis answers but the connection for fetching is dead', () 
     status: 'degraded',
     redis: { connected: false, latencyMs: 0.4, error: 'the connection for fetching is end' },
   });
+});
+
+it.each([
+  ['WRONGPASS invalid username-password pair', 'Refused'],
+  ['connection is end: NOPERM this user has no permissions', 'Refused'],
+  ['connect ECONNREFUSED 10.0.0.1:6379', 'Outage'],
+])('tells a Redis that says no from one that is out: %s', (because, kind) => {
+  expect(reportHealth({ ...facts, ping: { ok: false, because } }).redis.kind).toBe(kind);
+});
+
+it.each([
+  ['Required', false, 'degraded'],
+  ['Required', null, 'degraded'],
+  ['Required', true, 'ok'],
+  ['Optional', false, 'ok'],
+] as const)('with Supabase %s and connected: %s it is %s', (mode, connected, status) => {
+  const supabase = { mode, connected, latencyMs: null, error: null, kind: null, checkedAt: null };
+  expect(reportHealth({ ...facts, supabase })).toMatchObject({ status, supabase });
 });

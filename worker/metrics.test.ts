@@ -12,13 +12,17 @@ const snapshot: QueueSnapshot = {
   limits: { concurrency: 50, rateJobs: 10, ratePeriodSeconds: 60, remainingSeconds: 0.25 },
 };
 
-const create = (observed: { snapshot: QueueSnapshot | undefined; redisConnected: boolean }) =>
+const create = (
+  observed: { snapshot: QueueSnapshot | undefined; redisConnected: boolean },
+  supabaseConnected?: boolean,
+) =>
   createMetrics({
     queue: 'q',
     handlerNames: ['test-job'],
     concurrency: 25,
     activeJobs: () => 4,
     runningSeconds: () => 9.5,
+    supabaseConnected: () => supabaseConnected,
     observe: async () => observed,
   });
 
@@ -77,6 +81,18 @@ it('leaves out the series of the queue, and nothing else, while the queue is unk
   const text = await create({ snapshot: undefined, redisConnected: false }).text();
   expect(samplesOf(text)).toEqual(own(0));
   expect(text).not.toContain('bullmq_job_count');
+});
+
+it('says whether Supabase is reached only once it was checked', async () => {
+  const of = async (connected?: boolean) =>
+    samplesOf(await create({ snapshot, redisConnected: true }, connected).text()).filter((line) =>
+      line.startsWith('worker_supabase'),
+    );
+  expect(await Promise.all([of(), of(true), of(false)])).toEqual([
+    [],
+    ['worker_supabase_connected 1'],
+    ['worker_supabase_connected 0'],
+  ]);
 });
 
 it('forgets no series of the queue once the queue is known again', async () => {

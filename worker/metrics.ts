@@ -24,6 +24,8 @@ type Options = Readonly<{
   activeJobs: () => number;
   /** Sum of the times that the running jobs have run. */
   runningSeconds: () => number;
+  /** Undefined while Supabase is not checked, or not checked yet. */
+  supabaseConnected: () => boolean | undefined;
   /** The queue and the connection, asked once for each exposition. */
   observe: () => Promise<{ snapshot: QueueSnapshot | undefined; redisConnected: boolean }>;
 }>;
@@ -52,15 +54,22 @@ export const createMetrics = (options: Options): WorkerMetrics => {
     queue: options.queue,
   });
   const setOwn = createOwnGauges(own, options);
+  const ofSupabase = new Registry();
+  const supabase = new Gauge({
+    name: 'worker_supabase_connected',
+    help: '1 while the last check of Supabase by this replica succeeded, else 0.',
+    registers: [ofSupabase],
+  });
   const ofQueue = new Registry();
   const setQueue = createQueueGauges(ofQueue, options.queue);
 
   const registries = async (): Promise<Registry[]> => {
     const { snapshot, redisConnected } = await options.observe();
     setOwn(redisConnected);
-    if (!snapshot) return [own];
-    setQueue(snapshot);
-    return [own, ofQueue];
+    const supabaseConnected = options.supabaseConnected();
+    supabase.set(supabaseConnected ? 1 : 0);
+    if (snapshot) setQueue(snapshot);
+    return [own, ...(supabaseConnected === undefined ? [] : [ofSupabase]), ...(snapshot ? [ofQueue] : [])];
   };
 
   return {

@@ -2,6 +2,9 @@ import type { WorkerConfig } from './config.ts';
 import { Cordon } from './cordon.ts';
 import { createProcessor } from './dispatch.ts';
 import type { JobHandlers } from './dispatch.ts';
+import { Dependencies } from './dependencies/dependencies.ts';
+import type { Dependency } from './dependencies/dependencies.ts';
+import { checkSupabase } from './dependencies/supabase.ts';
 import { reportHealth } from './health.ts';
 import { createCordonRoutes } from './http/cordon-routes.ts';
 import { createRoutes } from './http/routes.ts';
@@ -53,7 +56,7 @@ const REPEAT_ERROR_MS = 10_000;
 export const runWorker = async (options: WorkerOptions): Promise<RunningWorker> => {
   const { config } = options;
   const parts = assemble(options);
-  const { lifecycle, worker, link, reportError, log } = parts;
+  const { lifecycle, worker, link, dependencies, reportError, log } = parts;
   const server = await serve(createEndpoints(parts, config), {
     port: config.port,
     onError: (error) => reportError('a request failed', error),
@@ -67,7 +70,12 @@ export const runWorker = async (options: WorkerOptions): Promise<RunningWorker> 
   const stop = () => lifecycle.stop({ ok: true });
   if (options.stop?.aborted) void stop();
   options.stop?.addEventListener('abort', () => void stop(), { once: true });
-  const ended = lifecycle.run().finally(() => server.close());
+  // Before the first fetch: a required dependency that is out must not cost the first jobs an attempt.
+  dependencies.start();
+  const ended = lifecycle.run().finally(() => {
+    dependencies.stop();
+    return server.close();
+  });
   return {
     port: server.port,
     ended,
@@ -96,6 +104,7 @@ const assemble = ({ handlers, config, log = logFor(config), timing: shortened }:
     handlerNames: Object.keys(handlers),
     concurrency: config.concurrency,
     activeJobs: () => worker.jobs.count,
+    supabaseConnected: () => dependencies.report('Supabase')?.connected ?? undefined,
     runningSeconds: () => worker.jobs.runningSeconds(),
     observe: async () => {
       const snapshot = await reader.current();
@@ -108,12 +117,16 @@ const assemble = ({ handlers, config, log = logFor(config), timing: shortened }:
   const cordon = new Cordon({ gate, jobs, log, timing });
   const { podName: pod, concurrency: slots, drainTimeoutMs } = config;
   const testimony = createTestimony({ pod, slots, cordon, gate, jobs, progress });
+  const dependencies = new Dependencies(dependenciesOf(config), { gate, log, timing });
   const lifecycle = new Lifecycle({ worker, gate, cordon, link, log, reportError, drainTimeoutMs, timing });
-  return { link, worker, reader, metrics, cordon, testimony, lifecycle, reportError, log, timing };
+  return { link, worker, reader, metrics, cordon, testimony, dependencies, lifecycle, reportError, log, timing };
 };
 
+const dependenciesOf = ({ supabase }: WorkerConfig): Dependency[] =>
+  supabase ? [{ title: 'Supabase', mode: supabase.mode, check: (limitMs) => checkSupabase(supabase, limitMs) }] : [];
+
 const createEndpoints = (parts: ReturnType<typeof assemble>, config: WorkerConfig): Routes => {
-  const { link, worker, reader, metrics, cordon, testimony, lifecycle, reportError, timing } = parts;
+  const { link, worker, reader, metrics, cordon, testimony, dependencies, lifecycle, reportError, timing } = parts;
   const health = async () => {
     const [ping, snapshot] = await Promise.all([link.check(timing.pingMs), reader.current()]);
     return reportHealth({
@@ -121,6 +134,7 @@ const createEndpoints = (parts: ReturnType<typeof assemble>, config: WorkerConfi
       queue: config.queue.name,
       ping,
       fetchFault: worker.fetchFault,
+      supabase: dependencies.report('Supabase'),
       failedJobs: snapshot?.counts.failed,
       now: Date.now(),
     });

@@ -14,6 +14,12 @@ export type WorkerTiming = Readonly<{
   stalledCheckMs: number;
   /** Pause after Redis refused to hand out a job (out of memory, read only, no permission). */
   fetchRetryMs: number;
+  /** Longest age of a check of a dependency that is well; the pause before the next is somewhat shorter. */
+  checkEveryMs: number;
+  /** Pause, half of it at least, before a dependency that is not well is checked again. */
+  checkAgainMs: number;
+  /** Longest wait for a dependency's answer. */
+  checkMs: number;
   /** How long the answer to a cordon waits for the fetches that are under way. */
   cordonSettleMs: number;
   /** How long a stopping worker in which nothing runs waits for a fetch under way, which may bring a job still. */
@@ -32,6 +38,9 @@ export const DEFAULT_TIMING: WorkerTiming = Object.freeze({
   lockMs: 30_000,
   stalledCheckMs: 30_000,
   fetchRetryMs: 1_000,
+  checkEveryMs: 5_000,
+  checkAgainMs: 1_000,
+  checkMs: 2_000,
   cordonSettleMs: 1_000,
   stopIdleMs: 5_000,
   abortMs: 5_000,

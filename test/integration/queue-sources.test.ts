@@ -78,6 +78,7 @@ const startWorker = async (podName: string, concurrency = 1): Promise<RunningWor
       drainTimeoutMs: 60_000,
       tokenFile: undefined,
       terminationLog: '/dev/null',
+      supabase: undefined,
       logLevel: 'silent',
     },
   });

@@ -111,7 +111,7 @@ it.each([
   ['ignoring', 2],
 ])('has an idle replica start the job at once: %s its signal, priority %i', async (handler, priority) => {
   const queue = newQueue();
-  const leaving = await start({ handlers: { heeding, ignoring }, drainTimeoutMs: 0, timing: { abortMs: 100 } });
+  const leaving = await start({ handlers: { heeding, ignoring }, drainTimeoutMs: 300, timing: { abortMs: 100 } });
   const { id = '' } = await queue.add(handler, {}, priority === 0 ? {} : { priority });
   await eventually(async () => expect(await leaving.json('/health')).toMatchObject({ active: 1 }));
   await start({ pod: 'other', handlers: { [handler]: async () => 'done' } });

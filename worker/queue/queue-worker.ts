@@ -8,7 +8,12 @@ import { within } from '../redis-link.ts';
 import type { WorkerTiming } from '../timing.ts';
 import { JobsInHand } from './jobs-in-hand.ts';
 
-type Options = Readonly<{ config: WorkerConfig; timing: WorkerTiming; client: Redis; processor: Processor }>;
+type Options = Readonly<{
+  config: Pick<WorkerConfig, 'queue' | 'podName' | 'concurrency'>;
+  timing: WorkerTiming;
+  client: Redis;
+  processor: Processor;
+}>;
 
 /** What is needed of an ioredis client here; BullMQ hands out its blocking one behind a wider type. */
 type BlockingClient = Pick<Redis, 'status' | 'on' | 'once' | 'off' | 'disconnect'>;
