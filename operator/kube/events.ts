@@ -6,7 +6,7 @@ import { type Logger, messageOf } from './log.ts';
 import type { KubeMetrics } from './metrics.ts';
 import { createTokenBucket, type RateLimit, type TokenBucket } from './rate-limit.ts';
 import { events } from './resources.ts';
-import { deferred, sleep } from './wait.ts';
+import { settledWithin, sleep } from './wait.ts';
 
 /** The object that an event is about. */
 export type Regarding = Readonly<{
@@ -47,7 +47,7 @@ export type EventRecorderOptions = Readonly<{
 export type EventRecorder = Readonly<{
   /** Never throws and never waits. An event that is one too many for its object or the queue is counted and dropped. */
   record(event: EventInput): void;
-  /** Sends what waits, for at most `graceMs`; takes nothing more. */
+  /** Sends what waits, for at most `graceMs` (1 s); takes nothing more. */
   stop(graceMs?: number): Promise<void>;
 }>;
 
@@ -86,12 +86,9 @@ class QueueingRecorder implements EventRecorder {
     this.sending ??= this.sendAll();
   }
 
-  async stop(graceMs = 2_000): Promise<void> {
+  async stop(graceMs = 1_000): Promise<void> {
     this.stopped = true;
-    const limit = deferred();
-    const timer = setTimeout(limit.resolve, graceMs);
-    await Promise.race([this.sending ?? Promise.resolve(), limit.promise]);
-    clearTimeout(timer);
+    await settledWithin(this.sending ?? Promise.resolve(), graceMs);
     this.waiting.clear();
   }
 

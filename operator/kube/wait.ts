@@ -39,6 +39,19 @@ export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise
   });
 }
 
+/** `work`'s outcome, or undefined if it takes longer than `ms`; the work itself goes on. */
+export async function settledWithin<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), clampDelay(ms));
+  });
+  try {
+    return await Promise.race([work, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /**
  * A signal that follows `parents` and a time limit (ms), with a `dispose` that must be called when the work is over:
  * the listeners on a parent that lives as long as the process would otherwise pile up.

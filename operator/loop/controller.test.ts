@@ -159,6 +159,15 @@ describe('a controller', () => {
     expect(ended).toEqual(['short', 'long was aborted', 'long']);
   });
 
+  it('leaves behind what does not end when it is aborted: the next leader waits for the lease', async () => {
+    run(() => new Promise(() => {}));
+    controller.enqueue('stuck');
+    await soon(() => expect(controller.queue.running().size).toBe(1));
+    const began = performance.now();
+    await controller.stop(10);
+    expect(performance.now() - began).toBeLessThan(3 * 510);
+  });
+
   it('adds all keys now and then, with low priority', async () => {
     const seen = new Set<string>();
     const reconcile = (key: string) => Promise.resolve(void seen.add(key));

@@ -1,7 +1,7 @@
 import type { BackoffOptions } from '../kube/backoff.ts';
 import { isConflict, isTerminalRefusal, KubeError } from '../kube/errors.ts';
 import { type Logger, messageOf } from '../kube/log.ts';
-import { clampDelay, linkedSignal } from '../kube/wait.ts';
+import { clampDelay, linkedSignal, settledWithin } from '../kube/wait.ts';
 import { initControllerMetrics, type LoopMetrics, queueObserver, type ReconcileResult } from './metrics.ts';
 import type { OwnWrites } from './own-writes.ts';
 import { createWorkQueue, type Priority, type WorkQueue } from './workqueue.ts';
@@ -44,7 +44,10 @@ export type Controller = Readonly<{
   /** Adds a key; before `start` keys only gather. */
   enqueue(key: string, priority?: Priority): void;
   start(): void;
-  /** Takes nothing more, waits `graceMs` for the passes that run, then aborts them and waits for their end. */
+  /**
+   * Takes nothing more, waits `graceMs` (1 s) for the passes that run, then aborts them. One that does not end within
+   * 500 ms of that is left behind: the next leader waits for the lease, and this process may write nothing any more.
+   */
   stop(graceMs?: number): Promise<void>;
   /** What is wrong with this controller's own progress, or undefined. For `/healthz`. */
   problem(): string | undefined;
@@ -62,6 +65,9 @@ type FailureFields = Readonly<{
   delayMs?: number;
   stack?: string;
 }>;
+
+/** What a pass that was aborted needs to see it. */
+const abortedEndMs = 500;
 
 const programmingErrors = [TypeError, RangeError, ReferenceError, SyntaxError];
 
@@ -103,13 +109,15 @@ class PassController implements Controller {
     this.planResync();
   }
 
-  async stop(graceMs = 10_000): Promise<void> {
+  async stop(graceMs = 1_000): Promise<void> {
     clearTimeout(this.resyncTimer);
     this.queue.shutDown();
-    const timer = setTimeout(() => this.ending.abort(new Error('the controller is stopping')), clampDelay(graceMs));
-    await Promise.all(this.workers);
-    clearTimeout(timer);
-    this.ending.abort(new Error('the controller has stopped'));
+    const ended = Promise.all(this.workers).then(() => true);
+    const inTime = (await settledWithin(ended, graceMs)) ?? false;
+    this.ending.abort(new Error('the controller is stopping'));
+    if (inTime || (await settledWithin(ended, abortedEndMs))) return;
+    const keys = [...this.queue.running().keys()].slice(0, 10);
+    this.options.log.warn({ controller: this.name, keys }, 'passes that did not end are left behind');
   }
 
   problem(): string | undefined {
