@@ -108,13 +108,20 @@ describe('the resource on a real API server', () => {
     const stored = await api.create<StoredPool>(pool('defaults'));
     expect(stored.spec).toEqual({
       mode: 'Auto',
-      queue: { name: 'jobs', prefix: 'bull', redis: { url: { secretKeyRef: { name: 'jobs-env', key: 'REDIS_URL' } } } },
+      queue: {
+        name: 'jobs',
+        prefix: 'bull',
+        redis: { url: { secretKeyRef: { name: 'jobs-env', key: 'REDIS_URL' } } },
+        commandsPerMinute: 120,
+      },
       workers: { concurrency: 25, ...(specWith()['workers'] as object) },
       scaling: {
         minReplicas: 0,
         maxReplicas: 20,
         targetWait: '30s',
+        schedules: [],
         metrics: { source: 'Workers' },
+        scaleUp: { maxPerMinute: 0 },
         scaleDown: { window: '60s' },
       },
     });
