@@ -18,6 +18,7 @@ import { createLoopMetrics } from './loop/metrics.ts';
 import { createOwnWrites } from './loop/own-writes.ts';
 import { hpaType, projectHpa, TARGET_INDEX, targetIndex } from './observe/autoscalers.ts';
 import { poolType, projectDeployment, projectPod, projectPool } from './observe/cluster.ts';
+import { DeploymentBesideReader } from './observe/deployment-beside.ts';
 import { RedisAccessRegistry } from './observe/queue/redis-access.ts';
 import { PrometheusSource } from './observe/prometheus-source.ts';
 import { PrometheusClient } from './observe/queue/prometheus-client.ts';
@@ -152,6 +153,7 @@ function build(kube: Kube) {
       prometheus: new PrometheusSource(prometheusClient, secretCache),
       secrets,
       queues: new QueueDirectory(),
+      deploymentsBeside: new DeploymentBesideReader({ client, now }),
       epoch: () => election.epoch(),
     },
     client,

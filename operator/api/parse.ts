@@ -22,7 +22,7 @@ export type Pool = Readonly<{
       commandsPerMinute: number;
       redisUrl: Readonly<{ secretName: string; key: string }>;
     }>;
-    workers: Readonly<{ concurrency: number; template: PodTemplate }>;
+    workers: Readonly<{ concurrency: number; template: PodTemplate; deploymentName?: string }>;
     scaling: Readonly<{
       minReplicas: number;
       maxReplicas: number;

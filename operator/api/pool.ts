@@ -59,6 +59,10 @@ const workers = z.object({
   concurrency: int32(1, 1000)
     .default(25)
     .describe('Jobs that a replica runs at a time. Workers get it as JOB_CONCURRENCY.'),
+  deploymentName: objectName()
+    .max(NAME_MAX_LENGTH)
+    .describe('In mode Recommend: a Deployment of others to look at, of which nothing is ever changed.')
+    .exactOptional(),
   template: podTemplate.describe(
     'Pod template of the workers. Its container worker runs the jobs; the operator adds what it needs.',
   ),
@@ -170,18 +174,28 @@ const scaling = withRules(
   ],
 );
 
-const spec = z.object({
-  mode: z
-    .enum(['Auto', 'Recommend', 'Paused'])
-    .default('Auto')
-    .describe(
-      'Auto: the operator sizes the pool to its queue. Recommend: it says in the status what it would do, and changes ' +
-        'nothing. Paused: it changes nothing. What runs goes on.',
-    ),
-  queue: queue.describe('The BullMQ queue that the workers take their jobs from.'),
-  workers: workers.describe('What a replica is.'),
-  scaling: scaling.prefault({}).describe('How many replicas there may be and how long a job should wait for one.'),
-});
+const spec = withRules(
+  z.object({
+    mode: z
+      .enum(['Auto', 'Recommend', 'Paused'])
+      .default('Auto')
+      .describe(
+        'Auto: the operator sizes the pool to its queue. Recommend: it says in the status what it would do, and changes ' +
+          'nothing. Paused: it changes nothing. What runs goes on.',
+      ),
+    queue: queue.describe('The BullMQ queue that the workers take their jobs from.'),
+    workers: workers.describe('What a replica is.'),
+    scaling: scaling.prefault({}).describe('How many replicas there may be and how long a job should wait for one.'),
+  }),
+  [
+    {
+      cel: "!has(self.workers.deploymentName) || (has(self.mode) && self.mode == 'Recommend')",
+      holds: ({ mode, workers }) => mode === 'Recommend' || workers.deploymentName === undefined,
+      message:
+        'workers.deploymentName is for mode Recommend only: remove it, in the other modes the pool has a Deployment of its own name',
+    },
+  ],
+);
 
 /** What the API server keeps about every object; its own schema rules there, so the CRD says nothing of it. */
 const metadata = z.looseObject({

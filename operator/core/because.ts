@@ -39,6 +39,7 @@ export type DecisionReason =
   | 'Recommend'
   | 'QueueTaken'
   | 'NameTaken'
+  | 'DeploymentNotFound'
   | 'TemplateRefused'
   | 'Deleting'
   | 'InvalidPool'

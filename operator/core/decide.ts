@@ -1,6 +1,7 @@
 import { applyAction } from './apply-action.ts';
 import { failureVerdict } from './apply-failure.ts';
 import { rememberRaise } from './bounds/pace.ts';
+import { isBeside } from './beside.ts';
 import type { Verdict } from './conditions.ts';
 import { type Account, accountFor, type Look, openAccount } from './counterfactual/account.ts';
 import { keptHours } from './counterfactual/status.ts';
@@ -25,8 +26,9 @@ export function decide(observed: PoolState): Decision {
   const learned = { ...observed, memory: learn(observed) };
   const queue = viewQueue(learned);
   const deployment = learned.deployment.ok ? learned.deployment.value : null;
-  // The replicas of a Deployment that is not the pool's are not the pool's either.
-  const current = deployment?.ownerUid === learned.pool.uid ? currentReplicas(learned.memory, deployment) : 0;
+  // The replicas of a Deployment that is not the pool's are not the pool's either, unless it is told to look at them.
+  const counts = deployment?.ownerUid === learned.pool.uid || isBeside(learned.pool);
+  const current = counts && deployment !== null ? currentReplicas(learned.memory, deployment) : 0;
   const state = { ...learned, memory: { ...learned.memory, account: account(learned, queue.queue, current) } };
   const obstacle = findObstacle(state);
   if (obstacle !== undefined) return decideNothing(state, { queue, current, obstacle });
@@ -122,7 +124,7 @@ function decideScale(state: PoolState, scale: Scale): Decision {
   const corrected = action === undefined ? undefined : correctedBy(scale);
   const memory = remember(state, scale, { action, corrected });
   const failing = action === undefined ? undefined : failureVerdict(state);
-  const stalled = stalledBy(state, deployment) ?? failing?.stalled;
+  const stalled = stalledBy(state, isBeside(state.pool) ? null : deployment) ?? failing?.stalled;
   const verdict = verdictOf({ ...scale, state, action, stalled, failing });
   const { bounds } = target;
   return {

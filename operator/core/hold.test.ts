@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decide } from './decide.ts';
 import { unknown } from './known.ts';
-import { afterApplying, deploymentOf, samplePool, stateOf } from './state.fixture.ts';
+import { afterApplying, deploymentOf, NOON, samplePool, stateOf } from './state.fixture.ts';
 import { known } from './known.ts';
 import type { PoolState } from './state.ts';
 
@@ -51,6 +51,47 @@ describe('mode Recommend', () => {
 
   it('recommends beside another autoscaler, which is how one is replaced', () => {
     expect(decide({ ...busy, autoscalers: [hpa] }).wanted).toBe(9);
+  });
+});
+
+describe('mode Recommend beside a Deployment of others', () => {
+  const { ownerUid: _nobody, ...foreign } = deploymentOf(samplePool(), 4);
+  const beside = (state: PoolState): PoolState => {
+    const recommending = inMode('Recommend', state);
+    const { spec } = recommending.pool;
+    const workers = { ...spec.workers, deploymentName: 'old-workers' };
+    return { ...recommending, pool: { ...recommending.pool, spec: { ...spec, workers } } };
+  };
+  const state = beside({
+    ...stateOf({ queue: { ready: 42, active: 20 } }),
+    deployment: known({ ...foreign, status: { ...foreign.status, ready: 3 } }, NOON),
+  });
+
+  it('counts its replicas and says what they should be', () => {
+    const decision = decide(state);
+    expect(decision).toMatchObject({ wanted: 13, actions: [], because: { reason: 'SizedToQueue' } });
+    expect(decision.because.message).toMatch(/→ 13; recommended only, 4 replicas stay$/);
+    expect(decision.status.replicas).toMatchObject({ current: 4, ready: 3, wanted: 13 });
+    expect(condition(state, 'Stalled')).toMatchObject({ status: 'False' });
+  });
+
+  it('says so when there is none of that name, and what to do', () => {
+    expect(condition({ ...state, deployment: known(null, NOON) }, 'Stalled')).toMatchObject({
+      status: 'True',
+      reason: 'DeploymentNotFound',
+      message:
+        'there is no Deployment old-workers in namespace agents: correct spec.workers.deploymentName, or remove it',
+    });
+  });
+
+  it('says nothing of a rollout that is stuck there: it is not the pool that has to mend it', () => {
+    const stuck = { ...foreign, stuckBecause: 'timed out progressing', generation: 9 };
+    expect(condition({ ...state, deployment: known(stuck, NOON) }, 'Stalled')).toMatchObject({ status: 'False' });
+  });
+
+  it('does not touch a Deployment of its own name either, whoever it belongs to', () => {
+    const named = inMode('Recommend', { ...stateOf(), deployment: known(foreign, NOON) });
+    expect(decide(named)).toMatchObject({ actions: [], because: { reason: 'NameTaken' } });
   });
 });
 

@@ -1,3 +1,4 @@
+import { deploymentBeside, isBeside } from './beside.ts';
 import type { Because } from './because.ts';
 import type { Millis } from './known.ts';
 import { asOneLine } from './sentence.ts';
@@ -9,7 +10,15 @@ export type Obstacle = Readonly<{ because: Because; stalled: boolean }>;
 type Check = (state: PoolState) => Obstacle | undefined;
 
 /** The guards in the order in which they are asked; the first that stands in the way is the reason. */
-const checks: readonly Check[] = [beingDeleted, queueTaken, clusterUnknown, nameTaken, deploymentTerminating, refused];
+const checks: readonly Check[] = [
+  beingDeleted,
+  queueTaken,
+  clusterUnknown,
+  deploymentMissing,
+  nameTaken,
+  deploymentTerminating,
+  refused,
+];
 
 export function findObstacle(state: PoolState): Obstacle | undefined {
   for (const check of checks) {
@@ -41,15 +50,23 @@ function clusterUnknown({ deployment }: PoolState): Obstacle | undefined {
   return { because: { reason: 'ClusterUnknown', message: deployment.because }, stalled: false };
 }
 
+function deploymentMissing({ pool, deployment }: PoolState): Obstacle | undefined {
+  const name = deploymentBeside(pool);
+  if (name === undefined || !deployment.ok || deployment.value !== null) return undefined;
+  const message = `there is no Deployment ${name} in namespace ${pool.namespace}: correct spec.workers.deploymentName, or remove it`;
+  return { because: { reason: 'DeploymentNotFound', message }, stalled: true };
+}
+
 function nameTaken({ pool, deployment }: PoolState): Obstacle | undefined {
-  if (!deployment.ok || deployment.value === null || deployment.value.ownerUid === pool.uid) return undefined;
+  if (isBeside(pool) || !deployment.ok || deployment.value === null || deployment.value.ownerUid === pool.uid)
+    return undefined;
   const message = `a Deployment ${pool.name} exists that is not this pool's: rename the pool, or delete that Deployment`;
   return { because: { reason: 'NameTaken', message }, stalled: true };
 }
 
 /** It cannot be applied to, and it cannot be made again before it is gone. */
-function deploymentTerminating({ deployment }: PoolState): Obstacle | undefined {
-  if (!deployment.ok || deployment.value?.terminating !== true) return undefined;
+function deploymentTerminating({ pool, deployment }: PoolState): Obstacle | undefined {
+  if (isBeside(pool) || !deployment.ok || deployment.value?.terminating !== true) return undefined;
   return {
     because: { reason: 'ClusterUnknown', message: 'waiting until the deleted Deployment is gone' },
     stalled: false,

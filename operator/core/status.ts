@@ -1,5 +1,6 @@
 import { formatDuration } from '../api/duration.ts';
 import type { PoolStatus } from '../api/pool.ts';
+import { isBeside } from './beside.ts';
 import type { Because } from './because.ts';
 import type { Bound } from './bounds/bound.ts';
 import { renderConditions, type Verdict } from './conditions.ts';
@@ -37,8 +38,8 @@ export function renderStatus({
   wanted,
   current,
 }: StatusInput): PoolStatus {
-  const { pool, now, replicas } = state;
-  const ready = replicas.ok ? replicas.value.filter((replica) => replica.ready && !replica.terminating).length : 0;
+  const { pool, now } = state;
+  const ready = readyReplicas(state);
   const before = pool.status;
   const said = { reason: because.reason, message: firstLine(because.message, MESSAGE_LIMIT) };
   const same = before?.decision?.reason === said.reason && before.decision.message === said.message;
@@ -54,6 +55,11 @@ export function renderStatus({
     ...(memory.account === undefined ? {} : { counterfactual: renderCounterfactual(memory.account) }),
     conditions: renderConditions(verdict, before?.conditions ?? [], { now, generation: pool.generation }),
   };
+}
+
+function readyReplicas({ pool, deployment, replicas }: PoolState): number {
+  if (isBeside(pool)) return deployment.ok ? (deployment.value?.status.ready ?? 0) : 0;
+  return replicas.ok ? replicas.value.filter((replica) => replica.ready && !replica.terminating).length : 0;
 }
 
 const renderBound = ({ reason, from, to, clause }: Bound) => ({

@@ -1,4 +1,5 @@
 import type { Pool } from '../api/parse.ts';
+import { deploymentBeside } from '../core/beside.ts';
 import { type Known, known, type Millis, unknown } from '../core/known.ts';
 import type { DeploymentView, PoolState, RedisAccess, ReplicaView, ScaleMemory } from '../core/state.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -8,6 +9,7 @@ import { deployments as deploymentType, keyOf } from '../kube/resources.ts';
 import { type AutoscalerObject, findAutoscalers } from './autoscalers.ts';
 import { type DeploymentObject, type PodObject, type PoolObject, projectDeployment } from './cluster.ts';
 import type { PrometheusSource } from './prometheus-source.ts';
+import type { DeploymentBesideReader } from './deployment-beside.ts';
 import type { DepthReading, QueueDepth } from './queue/depth.ts';
 import type { PoolRedis, RedisAccessRegistry } from './queue/redis-access.ts';
 import { readQueue } from './queue/source.ts';
@@ -19,6 +21,7 @@ export type GatherParts = Readonly<{
   now: () => Millis;
   client: KubeClient;
   pools: Pick<Reflector<PoolObject>, 'store'>;
+  deploymentsBeside: DeploymentBesideReader;
   deployments: Pick<Reflector<DeploymentObject>, 'store' | 'synced'>;
   pods: Pick<Reflector<PodObject>, 'store' | 'synced'>;
   secrets: RedisSecretReader;
@@ -120,6 +123,8 @@ async function openRedis(
 const unreadable = (access: RedisAccess & { ok: false }): DepthReading => ({ depth: unknown(access.because), access });
 
 async function viewDeployment(parts: GatherParts, pool: Pool, readIt: boolean): Promise<Known<DeploymentView | null>> {
+  const beside = deploymentBeside(pool);
+  if (beside !== undefined) return parts.deploymentsBeside.read({ namespace: pool.namespace, name: beside });
   const now = parts.now();
   if (!parts.deployments.synced()) return unknown('the Deployments were not listed yet');
   const cached = parts.deployments.store.get(keyOf(pool));

@@ -97,6 +97,10 @@ const scheduled = (change: Json): Json =>
 /** A good pool that a schedule of each kind that is allowed stands in. */
 export const schedulesAllowed: readonly Json[] = [
   scheduled({}),
+  specWith({
+    mode: 'Recommend',
+    workers: { ...(specWith()['workers'] as Json), deploymentName: 'old-workers' },
+  }),
   scheduled({ cron: '*/15 8-18/2 1,15 jan-MAR Mon-fri', timeZone: 'America/Argentina/Buenos_Aires' }),
   scheduled({ cron: '0  0 29 2 7', duration: '168h', timeZone: 'Etc/GMT+3' }),
 ];
@@ -188,6 +192,13 @@ export const refusedByRule: readonly BadPool[] = [
     spec: specWith({ scaling: { minReplicas: 21 } }),
     field: 'spec.scaling',
     sentence: 'minReplicas must not be greater than maxReplicas: lower minReplicas or raise maxReplicas',
+  },
+  {
+    what: 'a Deployment of others in mode Auto',
+    spec: specWith({ workers: { ...(specWith()['workers'] as Json), deploymentName: 'old-workers' } }),
+    field: 'spec',
+    sentence:
+      'workers.deploymentName is for mode Recommend only: remove it, in the other modes the pool has a Deployment of its own name',
   },
   ...durationCases,
   ...refusedSchedules,
