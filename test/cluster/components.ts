@@ -184,9 +184,16 @@ export const killComponent = async (
   await rm(pidFile(handle.stateDir, name), { force: true });
 };
 
-/** Starts a component that was killed, with the same arguments. Does not wait until it is ready. */
-export const startComponent = async (handle: ClusterHandle, name: ComponentName): Promise<void> =>
-  startIn(stateOfRunning(handle.name), name);
+/** Starts a component that was killed, with the same arguments, and more if they are given. Does not wait until it is ready. */
+export const startComponent = async (
+  handle: ClusterHandle,
+  name: ComponentName,
+  more: readonly string[] = [],
+): Promise<void> => {
+  const state = stateOfRunning(handle.name);
+  const flags = { ...state.options.flags, [name]: [...(state.options.flags?.[name] ?? []), ...more] };
+  await startIn({ ...state, options: { ...state.options, flags } }, name);
+};
 
 /** The command that runs `argv` in the cluster's network, and outside of its other namespaces. */
 export const insideCommand = (

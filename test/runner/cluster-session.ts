@@ -34,7 +34,7 @@ export function embeddedCluster(): ClusterSession {
       await assertCanRun();
       release = await holdLock();
       await clusterDown(NAME);
-      return accessTo(await clusterUp({ name: NAME, progress: onStderr() }));
+      return accessTo(await clusterUp({ name: NAME, progress: onStderr(), options: { audit: true } }));
     } catch (error) {
       const because = error instanceof Error ? error.message : String(error);
       return { kind: error instanceof CannotRunHere ? 'cannot' : 'failed', because };

@@ -1,0 +1,110 @@
+// A real operator that is told which namespaces and pools are its own, with rights in those namespaces alone.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findCluster } from '../cluster/state.ts';
+import { until } from '../cluster/until.ts';
+import { installRights, kubeconfigOf } from '../fixtures/operators/account.ts';
+import { readAudit } from '../fixtures/operators/audit-log.ts';
+import { OperatorScene } from '../fixtures/operators/scene.ts';
+import { type RedisServer, startRedis } from '../fixtures/redis.ts';
+import { type Api, connect, installCrd, type KubeObject, readManifests } from './api-server.ts';
+
+const cluster = process.env['AWP_CLUSTER'] || 'none';
+const HOME = 'agent-worker-pool';
+const ACCOUNT = 'of-one-namespace';
+const subjects = [{ kind: 'ServiceAccount', name: ACCOUNT, namespace: HOME }];
+
+describe.runIf(findCluster(cluster))('an operator of some namespaces and some pools', () => {
+  let api: Api;
+  let redis: RedisServer;
+  let scene: OperatorScene;
+
+  beforeAll(async () => {
+    api = connect();
+    await installCrd(api);
+    await installRights(api);
+    redis = await startRedis();
+    const kubeconfig = await kubeconfigOf(api, ACCOUNT);
+    scene = await OperatorScene.open({ api, kubeconfig, redis, purpose: 'scope' });
+    for (const object of await readManifests('deploy/namespaced/grant/rbac.yaml')) {
+      const metadata = { ...object.metadata, namespace: scene.namespace };
+      await api.apply({ ...object, metadata, ...(object.kind === 'RoleBinding' ? { subjects } : {}) });
+    }
+    await api.apply(leaseBinding);
+  });
+  afterAll(async () => {
+    await scene.close();
+    await api.remove(leaseBinding);
+    await redis.stop();
+    await api.close();
+  });
+
+  const leaseBinding: KubeObject = {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'RoleBinding',
+    metadata: { namespace: HOME, name: ACCOUNT },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'agent-worker-pool' },
+    subjects,
+  };
+  const untilApplied = (pool: string) =>
+    until(() => scene.deployment(pool), { what: `pool ${pool} is applied`, limitMs: 30_000 });
+
+  it('looks after those, takes one over whose label changes, and asks for nothing that it may not', async () => {
+    await scene.addPool('ours', { labels: { shard: 'a' } });
+    await scene.addPool('theirs', { labels: { shard: 'b' } });
+    const operator = await scene.start('a', { POOL_SELECTOR: 'shard=a' });
+    await operator.untilLeader(60_000);
+    await untilApplied('ours');
+    await scene.queue('ours').add({ jobs: 1, minMs: 1, maxMs: 1 });
+    await scene.untilSettled('ours', 1);
+    expect(await scene.deployment('theirs')).toBeUndefined();
+    await scene.addPool('theirs', { labels: { shard: 'a' } });
+    await untilApplied('theirs');
+    const asked = await readAudit(cluster, ({ by }) => by === operator.name);
+    expect(asked.length).toBeGreaterThan(5);
+    const isElsewhere = ({ namespace }: { namespace: string }) => namespace !== scene.namespace && namespace !== HOME;
+    expect(asked.filter(isElsewhere).map(({ uri }) => uri)).toEqual(['/version']);
+    expect(asked.filter(({ code }) => code === 401 || code === 403)).toEqual([]);
+  });
+
+  it('stands by with every series at 0, so that the first increase of any is seen', async () => {
+    const standby = await scene.start('standby', { POOL_SELECTOR: 'shard=a' });
+    await standby.untilReady(60_000);
+    const lines = (await (await standby.get('/metrics')).text()).split('\n');
+    const zeros = [
+      'controller_runtime_reconcile_total{controller="pool",result="success"} 0',
+      'controller_runtime_reconcile_total{controller="pool",result="error"} 0',
+      'controller_runtime_reconcile_total{controller="pool",result="requeue"} 0',
+      'controller_runtime_reconcile_total{controller="pool",result="requeue_after"} 0',
+      'controller_runtime_reconcile_errors_total{controller="pool"} 0',
+      'controller_runtime_terminal_reconcile_errors_total{controller="pool"} 0',
+      'controller_runtime_reconcile_panics_total{controller="pool"} 0',
+      'controller_runtime_reconcile_timeouts_total{controller="pool"} 0',
+      'controller_runtime_reconcile_time_seconds_count{controller="pool"} 0',
+      'controller_runtime_active_workers{controller="pool"} 0',
+      'workqueue_retries_total{name="pool",controller="pool"} 0',
+      'workqueue_queue_duration_seconds_count{name="pool",controller="pool"} 0',
+      'workqueue_work_duration_seconds_count{name="pool",controller="pool"} 0',
+      'workqueue_unfinished_work_seconds{name="pool",controller="pool"} 0',
+      'workqueue_longest_running_processor_seconds{name="pool",controller="pool"} 0',
+      `leader_election_master_status{name="${scene.leaseName}"} 0`,
+      ...['agentworkerpools', 'deployments', 'pods'].flatMap((resource) => [
+        `reflector_watch_restarts_total{resource="${resource}",reason="network"} 0`,
+        `reflector_watch_restarts_total{resource="${resource}",reason="gone"} 0`,
+        `reflector_relist_differences_total{resource="${resource}"} 0`,
+      ]),
+      'event_recorder_events_total{outcome="failed"} 0',
+      'awp_unhandled_errors_total 0',
+    ];
+    expect(zeros.filter((series) => !lines.includes(series))).toEqual([]);
+    for (const begin of [
+      'controller_runtime_max_concurrent_reconciles{controller="pool"} 16',
+      'workqueue_adds_total{name="pool",controller="pool"} ',
+      'workqueue_depth{name="pool",controller="pool"} ',
+      'rest_client_requests_total{code="500",method="PATCH",',
+      'nodejs_eventloop_lag_p99_seconds ',
+      'nodejs_eventloop_lag_max_seconds ',
+    ]) {
+      expect(lines.some((line) => line.startsWith(begin))).toBe(true);
+    }
+  });
+});

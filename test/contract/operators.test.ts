@@ -1,0 +1,158 @@
+// Two real operators on one lease, under the rights that are shipped, and the API server's own record of what each of
+// them asked: no write of a deposed leader is carried out, whatever ended it.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EPOCH_ANNOTATION } from '../../operator/api/names.ts';
+import { findCluster } from '../cluster/state.ts';
+import { until } from '../cluster/until.ts';
+import { installRights, kubeconfigOf } from '../fixtures/operators/account.ts';
+import { type Asked, isAccepted, isLease, isWrite, readAudit } from '../fixtures/operators/audit-log.ts';
+import type { OperatorProcess } from '../fixtures/operators/process.ts';
+import { OperatorScene } from '../fixtures/operators/scene.ts';
+import { type RedisServer, startRedis } from '../fixtures/redis.ts';
+import { type Api, connect, installCrd } from './api-server.ts';
+
+const cluster = process.env['AWP_CLUSTER'] || 'none';
+const LEASE_SECONDS = 6;
+const LEASE_MS = LEASE_SECONDS * 1000;
+/** Of a standby that could not read or take the lease. */
+const RETRY_MS = 2000;
+const env = { LEASE_DURATION_SECONDS: String(LEASE_SECONDS) };
+
+let api: Api;
+let redis: RedisServer;
+let kubeconfig: string;
+
+beforeAll(async () => {
+  api = connect();
+  await installCrd(api);
+  await installRights(api);
+  kubeconfig = await kubeconfigOf(api, 'agent-worker-pool');
+  redis = await startRedis();
+});
+afterAll(async () => {
+  await redis.stop();
+  await api.close();
+});
+
+async function inScene(purpose: string, play: (scene: OperatorScene) => Promise<void>): Promise<void> {
+  const scene = await OperatorScene.open({ api, kubeconfig, redis, purpose });
+  try {
+    await play(scene);
+  } finally {
+    await scene.close();
+  }
+}
+
+const auditOf = (scene: OperatorScene): Promise<readonly Asked[]> =>
+  readAudit(cluster, ({ by }) => by.startsWith(`${scene.namespace}-`));
+
+/** When it first wrote the lease: from then on it leads. */
+const acquiredAt = (asked: readonly Asked[], { name }: OperatorProcess): number | undefined =>
+  asked.find((one) => one.by === name && isLease(one) && isWrite(one) && isAccepted(one))?.answeredAt;
+
+const untilAcquired = (scene: OperatorScene, by: OperatorProcess, limitMs: number): Promise<number> =>
+  until(async () => acquiredAt(await auditOf(scene), by), {
+    what: `${by.name} holds the lease`,
+    limitMs,
+    everyMs: 100,
+  });
+
+/** Each of them wrote only while it led, and the second did write. */
+async function expectOneWriterAtATime(
+  scene: OperatorScene,
+  [first, second]: readonly OperatorProcess[],
+): Promise<void> {
+  if (!first || !second) throw new Error('two operators are needed');
+  const asked = await auditOf(scene);
+  const [from, to] = [acquiredAt(asked, first) ?? Infinity, acquiredAt(asked, second) ?? Infinity];
+  expect(from).toBeLessThan(to);
+  const writes = asked.filter((one) => isWrite(one) && isAccepted(one) && !isLease(one));
+  const of = ({ name }: OperatorProcess) => writes.filter(({ by }) => by === name);
+  expect(of(first).length).toBeGreaterThan(0);
+  expect(of(second).length).toBeGreaterThan(0);
+  expect(of(first).filter(({ receivedAt }) => receivedAt < from || receivedAt > to)).toEqual([]);
+  expect(of(second).filter(({ receivedAt }) => receivedAt < to)).toEqual([]);
+}
+
+/** One more job that waits makes it add one more replica. */
+async function expectScaling(scene: OperatorScene, pool: string, to: number): Promise<void> {
+  await scene.queue(pool).add({ jobs: 1, minMs: 1, maxMs: 1 });
+  await scene.untilSettled(pool, to);
+}
+
+describe.runIf(findCluster(cluster))('two operators on one lease', () => {
+  it('hand over within 2 s of a SIGTERM, and the first ends with 0', async () => {
+    await inScene('told', async (scene) => {
+      await scene.addPool('jobs', { targetWait: '1s' });
+      const [first, second] = await scene.startTwo(env);
+      await expectScaling(scene, 'jobs', 1);
+      const told = Date.now();
+      first.signal('SIGTERM');
+      // 2 s is what a person may expect; a machine that is busy gets three times that
+      expect((await untilAcquired(scene, second, 20_000)) - told).toBeLessThan(3 * 2_000);
+      expect(await first.ended()).toBe(0);
+      await expectScaling(scene, 'jobs', 2);
+      await expectOneWriterAtATime(scene, [first, second]);
+    });
+  });
+
+  it('hand over after kill -9 within the lease’s duration and one retry', async () => {
+    await inScene('killed', async (scene) => {
+      await scene.addPool('jobs', { targetWait: '1s' });
+      const [first, second] = await scene.startTwo(env);
+      await expectScaling(scene, 'jobs', 1);
+      const killed = Date.now();
+      first.signal('SIGKILL');
+      expect((await untilAcquired(scene, second, 30_000)) - killed).toBeLessThan(LEASE_MS + RETRY_MS + 1_000);
+      await expectScaling(scene, 'jobs', 2);
+      await expectOneWriterAtATime(scene, [first, second]);
+    });
+  });
+
+  it('lose nothing to a leader that was stopped for 30 s between its check and the socket: its write is refused', async () => {
+    await inScene('stopped', async (scene) => {
+      await scene.addPool('jobs', { targetWait: '1s', minReplicas: 1 });
+      const [first, second] = await scene.startTwo(env);
+      const before = await scene.untilSettled('jobs', 1);
+      const path = `/apis/apps/v1/namespaces/${scene.namespace}/deployments/jobs`;
+      first.stopInGapOf(`PATCH ${path}`);
+      const queue = scene.queue('jobs');
+      await queue.add({ jobs: 3, minMs: 1, maxMs: 1 });
+      await first.untilStopped(20_000);
+      const stopped = Date.now();
+      // What it decided on is gone: the next leader has nothing to change but its mark.
+      await queue.queue.drain();
+      await untilAcquired(scene, second, 40_000);
+      const markOf = async () => (await scene.deployment('jobs'))?.metadata.annotations?.[EPOCH_ANNOTATION];
+      const old = before.metadata.annotations?.[EPOCH_ANNOTATION];
+      expect(old).toMatch(/^0\./);
+      await until(async () => (await markOf()) !== old, { what: 'the mark of the next leader', limitMs: 20_000 });
+      expect(await markOf()).toMatch(/^1\./);
+      await until(() => Date.now() - stopped > 30_000, { what: '30 s', limitMs: 40_000 });
+      first.signal('SIGCONT');
+      expect(await first.ended()).toBe(1);
+      const late = (await auditOf(scene)).filter(
+        (one) =>
+          one.by === first.name && one.verb === 'patch' && one.resource === 'deployments' && one.receivedAt > stopped,
+      );
+      expect(late.map(({ name, code }) => [name, code])).toEqual([['jobs', 409]]);
+      expect((await scene.deployment('jobs'))?.spec.replicas).toBe(1);
+      await expectOneWriterAtATime(scene, [first, second]);
+    });
+  });
+
+  it('replace a leader whose main loop hangs for ever, and end its process', async () => {
+    await inScene('hanging', async (scene) => {
+      await scene.addPool('jobs', { targetWait: '1s' });
+      const [first, second] = await scene.startTwo(env);
+      await expectScaling(scene, 'jobs', 1);
+      const hung = Date.now();
+      first.signal('SIGUSR2');
+      // the heartbeat may be 20 s old, the last renewal for it runs out, and the thread gives the loop 5 s to end
+      expect((await untilAcquired(scene, second, 60_000)) - hung).toBeLessThan(20_000 + LEASE_MS + RETRY_MS + 5_000);
+      await expectScaling(scene, 'jobs', 2);
+      expect(await first.ended()).toBe('SIGKILL');
+      await expectOneWriterAtATime(scene, [first, second]);
+    });
+  });
+});
