@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -66,6 +66,30 @@ describe('awp simulate', () => {
     const defaults = await simulate('--trace', await someJobs(), '--pool', POOL);
     const said = ['--sample', '1', '--cold-start', '30s', '--seed', '1', '--rules', 'ours,hpa,keda,knative'];
     expect(await simulate('--trace', await someJobs(), '--pool', POOL, ...said)).toEqual(defaults);
+  });
+
+  it('writes a report beside the table', async () => {
+    const report = join(folder, 'out.html');
+    const { out } = await simulate(
+      '--trace',
+      await someJobs(),
+      '--pool',
+      POOL,
+      '--report',
+      report,
+      '--cold-start',
+      '1m',
+    );
+    expect(out).toContain('ours');
+    const page = await readFile(report, 'utf8');
+    expect(page).toContain('<!doctype html>');
+    expect(page).toContain('--cold-start 1m --sample 1 --seed 1');
+  });
+
+  it('says why a report cannot be written', async () => {
+    const report = join(folder, 'none', 'out.html');
+    const written = simulate('--trace', await someJobs(), '--pool', POOL, '--report', report);
+    await expect(written).rejects.toThrow('the report cannot be written: ENOENT');
   });
 
   it('lets the other rules finish their jobs when they get the grace for it', async () => {

@@ -1,9 +1,13 @@
+import { writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
+import { formatDuration } from '../../operator/api/duration.ts';
+import { CommandError, messageOf } from '../command-error.ts';
 import { ProgressBar, type Screen } from '../terminal.ts';
 import { compareRules, toJson } from './comparison.ts';
 import { ALL_RULES, parseLength, parseRules, parseSeed, parseShare } from './options.ts';
 import { readPoolFile } from './pool-file.ts';
 import type { Rule } from './rules/rule.ts';
+import { renderReport } from './report/page.ts';
 import { renderTable } from './table.ts';
 import { readTrace } from './trace.ts';
 
@@ -16,6 +20,7 @@ type Options = Readonly<{
   sample: number;
   seed: number;
   json?: true;
+  report?: string;
 }>;
 
 const FORMATS = `
@@ -43,11 +48,24 @@ export function simulateCommand(screen: Screen): Command {
     .option('--sample <share>', 'keep this share of the jobs, above 0 up to 1', parseShare, 1)
     .option('--seed <number>', 'which jobs a sample keeps, and which of equal replicas goes', parseSeed, 1)
     .option('--json', 'print one JSON object in place of the table')
+    .option('--report <file>', 'write a page with backlog and replicas of each rule over time')
     .addHelpText('after', FORMATS)
     .action((options: Options) => simulate(options, screen));
 }
 
 const nameOf = ({ name }: Rule): string => name;
+
+/** The command that makes the same report. */
+function commandOf({ trace, pool, rules, coldStart, grace, sample, seed }: Options): string {
+  const graced = grace === undefined ? '' : ` --grace ${formatDuration(grace)}`;
+  return `awp simulate --trace ${trace} --pool ${pool} --rules ${rules.map(nameOf).join()} --cold-start ${formatDuration(coldStart)}${graced} --sample ${sample} --seed ${seed}`;
+}
+
+async function writeReport(file: string, page: string): Promise<void> {
+  await writeFile(file, page).catch((error: unknown) => {
+    throw new CommandError(`the report cannot be written: ${messageOf(error)}`, { cause: error });
+  });
+}
 
 async function simulate(options: Options, { out, terminal }: Screen): Promise<void> {
   const { seed, sample, rules, coldStart, grace } = options;
@@ -68,6 +86,7 @@ async function simulate(options: Options, { out, terminal }: Screen): Promise<vo
       onProgress: (rule, share) => bar.show(rule, share),
     });
     bar.clear();
+    if (options.report !== undefined) await writeReport(options.report, renderReport(comparison, commandOf(options)));
     out(options.json === true ? toJson(comparison) : renderTable(comparison));
   } finally {
     bar.clear();

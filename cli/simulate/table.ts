@@ -2,13 +2,17 @@ import { sayLength } from '../../operator/core/sentence.ts';
 import type { Measures } from './measures.ts';
 import type { Comparison } from './comparison.ts';
 
-type Column = Readonly<{ title: string; cell: (measures: Measures) => string }>;
+type Column = Readonly<{
+  title: string;
+  cell: (measures: Measures) => string;
+  isBad?: (measures: Measures) => boolean;
+}>;
 
 const length = (seconds: number): string => sayLength(seconds * 1000);
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
 
-const COLUMNS: readonly Column[] = [
+export const COLUMNS: readonly Column[] = [
   { title: 'rule', cell: ({ rule }) => rule },
   { title: 'wait p50', cell: ({ waitP50 }) => length(waitP50) },
   { title: 'p95', cell: ({ waitP95 }) => length(waitP95) },
@@ -17,7 +21,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'replica-hours', cell: ({ replicaHours }) => replicaHours.toFixed(2) },
   { title: '/ ideal', cell: (each) => (each.replicaHours / each.idealReplicaHours).toFixed(2) },
   { title: 'turns', cell: ({ directionChanges }) => String(directionChanges) },
-  { title: 'jobs killed', cell: ({ jobsKilled }) => String(jobsKilled) },
+  { title: 'jobs killed', cell: ({ jobsKilled }) => String(jobsKilled), isBad: ({ jobsKilled }) => jobsKilled > 0 },
 ];
 
 /** What was compared, then one line a rule. */
@@ -32,11 +36,11 @@ export function renderTable(comparison: Comparison): string {
       .map((cell, index) => (index === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[index] ?? 0)))
       .join('  '),
   );
-  return `${describe(comparison)}\n\n${lines.join('\n')}\n`;
+  return `${describe(comparison).join('\n')}\n\n${lines.join('\n')}\n`;
 }
 
 /** The question, in two sentences. */
-function describe({ trace, pool, coldStartMs, rules }: Comparison): string {
+export function describe({ trace, pool, coldStartMs, rules }: Comparison): readonly [string, string] {
   const { scaling, workers } = pool.spec;
   const total = trace.durations.reduce((sum, each) => sum + each, 0);
   const jobs = trace.arrivals.length;
@@ -44,5 +48,5 @@ function describe({ trace, pool, coldStartMs, rules }: Comparison): string {
   return [
     `${trace.name}: ${jobs} jobs in ${sayLength(trace.arrivals.at(-1) ?? 0)}, ${sayLength(total / jobs)} each on average, ${ideal} replica-hours at full slots.`,
     `${pool.name}: ${workers.concurrency} slots a replica, ${scaling.minReplicas} to ${scaling.maxReplicas} replicas, cold start ${sayLength(coldStartMs)}, wait target ${sayLength(scaling.targetWaitMs)}.`,
-  ].join('\n');
+  ];
 }
