@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { explainCommand } from './explain/command.ts';
 import { simulateCommand } from './simulate/command.ts';
 import type { Screen } from './terminal.ts';
 
@@ -10,5 +11,6 @@ export function awp(screen: Screen): Command {
     .showHelpAfterError('(awp --help, awp COMMAND --help)')
     .exitOverride();
   program.addCommand(simulateCommand(screen).copyInheritedSettings(program));
+  program.addCommand(explainCommand(screen).copyInheritedSettings(program));
   return program;
 }
