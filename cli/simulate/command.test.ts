@@ -100,6 +100,29 @@ describe('awp simulate', () => {
     expect(killed(await simulate(...options, '--grace', '1h'))).toBe(0);
   });
 
+  it('shows what the README says: on an hour of real LLM calls at most 0.8 of the replica-hours of KEDA, no later, and nothing killed', async () => {
+    for (const seed of ['1', '2']) {
+      const { out } = await simulate(
+        '--trace',
+        AZURE,
+        '--pool',
+        POOL,
+        '--sample',
+        '0.25',
+        '--seed',
+        seed,
+        '--rules',
+        'ours,keda',
+        '--json',
+      );
+      const { rules } = JSON.parse(out) as { rules: Record<'overTarget' | 'replicaHours' | 'jobsKilled', number>[] };
+      const [a, b] = rules;
+      expect(a?.replicaHours).toBeLessThanOrEqual(0.8 * (b?.replicaHours ?? 0));
+      expect(a?.overTarget).toBeLessThanOrEqual(b?.overTarget ?? 0);
+      expect(a?.jobsKilled).toBe(0);
+    }
+  });
+
   it.each([
     [['--rules', 'ours,mine'], 'there is no rule "mine"; there are: ours, hpa, keda, knative'],
     [['--cold-start', '30'], 'a duration up to 24h, such as 30s'],

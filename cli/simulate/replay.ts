@@ -118,13 +118,15 @@ class Driver {
     };
   }
 
-  #carryOut({ replicas, cordon = [], uncordon = [] }: Order): void {
+  #carryOut({ replicas, cordon = [], uncordon = [], mark = [], unmark = [] }: Order): void {
     const { simulated } = this.#parts;
     const step = Math.sign(replicas - simulated.replicas.length);
     if (step !== 0 && step === -this.#lastStep) this.directionChanges += 1;
     if (step !== 0) this.#lastStep = step;
     for (const replica of uncordon) simulated.uncordon(replica);
     for (const replica of cordon) simulated.cordon(replica);
+    for (const replica of unmark) replica.marked = false;
+    for (const replica of mark) replica.marked = true;
     simulated.scaleTo(replicas);
   }
 }

@@ -9,6 +9,8 @@ export class SimulatedReplica {
   readyAt = Number.NaN;
   /** Takes no new job; may be told to again. */
   cordoned = false;
+  /** Carries a deletion cost: the ReplicaSet takes it before its equals. */
+  marked = false;
   /** Was told to end; never comes back. */
   terminating = false;
   gone = false;
@@ -31,10 +33,6 @@ export class SimulatedReplica {
   /** A worker that is cordoned and idle says at once that it is not ready. */
   get isReady(): boolean {
     return !this.isStarting && !(this.cordoned && this.jobs.size === 0);
-  }
-
-  get hasDeletionCost(): boolean {
-    return this.cordoned;
   }
 
   get takesJobs(): boolean {

@@ -4,14 +4,21 @@ import { inVictimOrder } from './victims.ts';
 
 const NOW = 1_000_000_000;
 
-type Over = Readonly<{ createdAgo?: number; readyAgo?: number; cordoned?: boolean; busy?: boolean }>;
+type Over = Readonly<{ createdAgo?: number; readyAgo?: number; cordoned?: boolean; marked?: boolean; busy?: boolean }>;
 
 let made = 0;
-function replica({ createdAgo = 1000, readyAgo = createdAgo, cordoned = false, busy = true }: Over): SimulatedReplica {
+function replica({
+  createdAgo = 1000,
+  readyAgo = createdAgo,
+  cordoned = false,
+  marked = false,
+  busy = true,
+}: Over): SimulatedReplica {
   made += 1;
   const one = new SimulatedReplica(made, { createdAt: NOW - createdAgo * 1000, seed: 1 });
   if (readyAgo >= 0) one.readyAt = NOW - readyAgo * 1000;
   one.cordoned = cordoned;
+  one.marked = marked;
   if (busy) one.jobs.set(made, NOW);
   return one;
 }
@@ -20,7 +27,7 @@ describe("the ReplicaSet's order of victims", () => {
   it.each<[string, Over, Over]>([
     ['one that starts before one that is not ready', { readyAgo: -1 }, { cordoned: true, busy: false }],
     ['one that is not ready before one that is', { cordoned: true, busy: false }, {}],
-    ['one with a deletion cost before one without', { cordoned: true }, {}],
+    ['one with a deletion cost before one without', { marked: true }, {}],
     ['one that became ready later', { readyAgo: 100 }, { readyAgo: 900 }],
     ['one that was made later', { createdAgo: 100, readyAgo: 60 }, { createdAgo: 900, readyAgo: 60 }],
   ])('takes %s', (_what, first, last) => {

@@ -11,7 +11,7 @@ export function inVictimOrder(replicas: readonly SimulatedReplica[], now: number
     (a, b) =>
       Number(b.isStarting) - Number(a.isStarting) ||
       Number(a.isReady) - Number(b.isReady) ||
-      Number(b.hasDeletionCost) - Number(a.hasDeletionCost) ||
+      Number(b.marked) - Number(a.marked) ||
       (a.isReady && b.isReady ? magnitude(now - a.readyAt) - magnitude(now - b.readyAt) : 0) ||
       magnitude(now - a.createdAt) - magnitude(now - b.createdAt) ||
       a.uid - b.uid,

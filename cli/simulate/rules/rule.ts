@@ -21,6 +21,9 @@ export type Order = Readonly<{
   replicas: number;
   cordon?: readonly SimulatedReplica[];
   uncordon?: readonly SimulatedReplica[];
+  /** Those that get a deletion cost, so that the ReplicaSet takes them first, and those that lose it. */
+  mark?: readonly SimulatedReplica[];
+  unmark?: readonly SimulatedReplica[];
   lookAgainAt: number;
   /** Looks earlier, when a job comes or a replica changes, but not before this time; absent: only at its time. */
   wakesFrom?: number;

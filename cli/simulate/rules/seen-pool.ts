@@ -50,21 +50,28 @@ export class SeenPool {
     };
   }
 
-  /** Takes over what a decision says; answers with the `replicas` that it writes, or those that there are. */
-  apply({ actions, memory, status }: Decision, _now: number): number {
+  /** Takes over what a decision says; answers with the `replicas` that it writes, if it writes. */
+  apply({ actions, memory, status }: Decision): number | undefined {
     this.#pool = { ...this.#pool, status };
     this.#memory = memory;
-    let written = 0;
-    for (const { manifest, templateKey } of actions) {
-      this.#generation += 1;
-      this.#annotations = manifest.metadata.annotations;
-      written = manifest.spec.replicas;
-      this.#memory = {
-        ...this.#memory,
-        applied: { uid: UID, generation: this.#generation, replicas: written, templateKey },
-      };
-    }
-    return written;
+    const [action] = actions;
+    if (action === undefined) return undefined;
+    const { replicas } = action.manifest.spec;
+    this.#annotations = action.manifest.metadata.annotations;
+    this.#written({ replicas, templateKey: action.templateKey });
+    return replicas;
+  }
+
+  /** Takes over the lower number that a drain has written. */
+  lower(replicas: number): void {
+    const templateKey = this.#memory?.applied?.templateKey;
+    if (templateKey !== undefined) this.#written({ replicas, templateKey });
+  }
+
+  #written(written: Readonly<{ replicas: number; templateKey: string }>): void {
+    this.#generation += 1;
+    if (this.#memory === undefined) return;
+    this.#memory = { ...this.#memory, applied: { uid: UID, generation: this.#generation, ...written } };
   }
 
   #deployment(replicas: readonly SimulatedReplica[]): DeploymentView {
