@@ -1,14 +1,10 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type PoolRedis, RedisAccessRegistry } from '../../operator/observe/queue/redis-access.ts';
 import { until } from '../cluster/until.ts';
-import { freePort, type RedisOptions, type RedisServer, startRedis } from '../fixtures/redis.ts';
+import { type RedisOptions, type RedisServer, startRedis } from '../fixtures/redis.ts';
+import { startTlsRedis } from '../fixtures/redis-tls.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -204,18 +200,10 @@ describe('the way to Redis', () => {
   });
 });
 
-/** A Redis with TLS, whose certificate is for `localhost` and signed by itself. */
 const startWithTls = async () => {
-  const dir = await mkdtemp(join(tmpdir(), 'awp-tls-'));
-  cleanups.push(() => rm(dir, { recursive: true, force: true }));
-  const [key, certificate] = [join(dir, 'key.pem'), join(dir, 'certificate.pem')];
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-days', '2'];
-  const files = ['-keyout', key, '-out', certificate];
-  await promisify(execFile)('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-noenc', ...subject, ...files]);
-  const tlsPort = await freePort('127.0.0.1');
-  const args = ['--tls-port', `${tlsPort}`, '--tls-cert-file', certificate, '--tls-key-file', key];
-  const server = await start({ args: [...args, '--tls-auth-clients', 'no'] });
-  return { server, tlsPort, certificate: await readFile(certificate, 'utf8') };
+  const tls = await startTlsRedis();
+  cleanups.push(tls.stop);
+  return tls;
 };
 
 describe('the way to a Redis with TLS', () => {
