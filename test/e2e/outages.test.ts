@@ -43,8 +43,8 @@ const untilObserved = (pool: PoolOfTest, status: 'True' | 'False') =>
   });
 
 describe('an API server that is killed', () => {
-  it.skipIf(embedded === undefined)('stops no job, and scaling goes on by itself when it is back', async () => {
-    if (embedded === undefined) return;
+  it('stops no job, and scaling goes on by itself when it is back', async (ctx) => {
+    if (embedded === undefined) return ctx.skip('the API server of a cluster that is not ours is not to be killed');
     const tenant = await aTenant('api-server');
     const pool = await tenant.addPool({ name: 'served', maxReplicas: 3 });
     const first = await pool.jobs.add({ jobs: 5, minMs: 3000, maxMs: 4000 });

@@ -30,6 +30,8 @@ describe('a Redis URL', () => {
     ['http://redis', /not of the form/],
     ['redis://', /no host/],
     [`redis://${'h'.repeat(254)}`, /^its host has more than 253 characters$/],
+    ['redis://\u0001\u0002\uFFFD', /^its host has a character/],
+    ['redis://rédis', /^its host has a character/],
     ['redis://redis:70000', /not of the form/],
     ['redis://redis:0', /port/],
     ['redis://redis/first', /database/],

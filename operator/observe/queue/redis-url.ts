@@ -18,6 +18,8 @@ const FORM = 'redis://[user[:password]@]host[:port][/database], or rediss:// for
 const DEFAULT_PORT = 6379;
 /** The longest name that DNS can hold. */
 const HOST_MAX_LENGTH = 253;
+/** A name, an IPv4 or an IPv6 address: what `URL` lets pass for a scheme that it does not know is any text, encoded. */
+const HOST = /^[\w.-]+$|^[\da-f:.]+$/i;
 const refuse = (because: string): ParsedRedisUrl => ({ ok: false, because });
 
 const decode = (text: string): string | undefined => {
@@ -53,6 +55,7 @@ function placeOf(url: URL): Place | string {
   const db = databaseOf(url);
   if (host === '') return `it has no host; expected ${FORM}`;
   if (host.length > HOST_MAX_LENGTH) return `its host has more than ${HOST_MAX_LENGTH} characters`;
+  if (!HOST.test(host)) return 'its host has a character that no host name or address has';
   if (port < 1) return 'its port must be from 1 to 65535';
   if (isLinkLocal(host)) return `its host ${host} is a link-local address; the operator connects to none`;
   return db === undefined ? 'its database must be a number, such as /0' : { host, port, db };
