@@ -17,6 +17,8 @@ describe('the environment of the operator', () => {
     expect(readConfig(least)).toEqual({
       ...least,
       PORT: 8080,
+      SERVICE_ACCOUNT: 'agent-worker-pool',
+      SECRETS_ROLE: 'agent-worker-pool-secrets',
       LOG_LEVEL: 'info',
       LEASE_NAME: 'agent-worker-pool',
       LEASE_DURATION_SECONDS: 15_000,

@@ -46,6 +46,9 @@ const environment = z.object({
   LEASE_DURATION_SECONDS: number('a number of seconds', { least: 2, most: 3600 })
     .default(15)
     .transform((value) => value * 1000),
+  /** Under which account it runs, and which ClusterRole lets it read Secrets: for the command that it advises. */
+  SERVICE_ACCOUNT: z.string().min(1).default('agent-worker-pool'),
+  SECRETS_ROLE: z.string().min(1).default('agent-worker-pool-secrets'),
   /** Pools that are looked after at a time. */
   CONCURRENT_PASSES: whole(1, 256).default(16),
   /** Calls to the API server a second, over time; watches and the lease are not counted. */

@@ -140,8 +140,9 @@ function build(kube: Kube) {
     onCommands: (key, commands) => poolMetrics.redisCommands(refOf(key), commands),
   });
   const scraper = new Scraper({ now });
+  const account = `${config.POD_NAMESPACE}:${config.SERVICE_ACCOUNT}`;
   const secretCache = new SecretCache({ client, now });
-  const secrets = new RedisSecretReader(secretCache);
+  const secrets = new RedisSecretReader(secretCache, { role: config.SECRETS_ROLE, account });
   const prometheusClient = new PrometheusClient({ now });
   const pass = new PoolPass({
     gather: {

@@ -15,7 +15,7 @@ describe('generated files', () => {
   afterEach(() => rm(root, { recursive: true }));
 
   it('are written once and left alone while they are right', async () => {
-    expect(await writeGenerated(root)).toEqual([`wrote ${CRD}`]);
+    expect(await writeGenerated(root)).toContain(`wrote ${CRD}`);
     expect(await writeGenerated(root)).toEqual([]);
     expect(await checkGenerated(root)).toEqual([]);
   });
@@ -28,7 +28,7 @@ describe('generated files', () => {
   });
 
   it('that are missing are named with the command that makes them', async () => {
-    expect(await checkGenerated(root)).toEqual([`${CRD} is missing: run npm run generate and commit it`]);
+    expect(await checkGenerated(root)).toContain(`${CRD} is missing: run npm run generate and commit it`);
   });
 
   it('that were edited by hand are named with the command that makes them', async () => {

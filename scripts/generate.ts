@@ -5,21 +5,21 @@ import { parseArgs } from 'node:util';
 import { stringify } from 'yaml';
 import { poolDefinition } from '../operator/api/crd/manifest.ts';
 import { API_GROUP, PLURAL } from '../operator/api/names.ts';
+import { chartFiles, type GeneratedFile } from './charts/files.ts';
 
 const COMMAND = 'npm run generate';
-
-type GeneratedFile = Readonly<{ path: string; source: string; content: string }>;
 
 const yaml = (source: string, value: unknown): string =>
   `# Generated from ${source} by ${COMMAND}; do not edit.\n${stringify(value, { lineWidth: 0, aliasDuplicateObjects: false })}`;
 
-const generatedFiles = (): readonly GeneratedFile[] => [
-  {
+const generatedFiles = async (): Promise<readonly GeneratedFile[]> => {
+  const crd: GeneratedFile = {
     path: `crds/${API_GROUP}_${PLURAL}.yaml`,
     source: 'operator/api',
     content: yaml('operator/api', poolDefinition()),
-  },
-];
+  };
+  return [crd, ...(await chartFiles(COMMAND, crd))];
+};
 
 const textOf = async (file: string): Promise<string | undefined> => {
   try {
@@ -33,7 +33,7 @@ const textOf = async (file: string): Promise<string | undefined> => {
 /** Writes the files that differ below `root` and returns one line for each. */
 export const writeGenerated = async (root: string): Promise<readonly string[]> => {
   const lines: string[] = [];
-  for (const file of generatedFiles()) {
+  for (const file of await generatedFiles()) {
     const target = path.join(root, file.path);
     if ((await textOf(target)) === file.content) continue;
     await mkdir(path.dirname(target), { recursive: true });
@@ -46,7 +46,7 @@ export const writeGenerated = async (root: string): Promise<readonly string[]> =
 /** Returns one line for each file below `root` that is missing or not what the source says; writes nothing. */
 export const checkGenerated = async (root: string): Promise<readonly string[]> => {
   const lines: string[] = [];
-  for (const file of generatedFiles()) {
+  for (const file of await generatedFiles()) {
     const text = await textOf(path.join(root, file.path));
     if (text === file.content) continue;
     const what = text === undefined ? 'is missing' : `is not what ${file.source} says`;

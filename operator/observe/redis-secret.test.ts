@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { NOON, samplePool } from '../core/state.fixture.ts';
+import { KubeError } from '../kube/errors.ts';
 import type { ObjectRef } from '../kube/resources.ts';
 import { RedisSecretReader } from './redis-secret.ts';
 import { SecretCache } from './secret-cache.ts';
 
 const KEY = 'agents/agent-jobs';
 const pool = samplePool();
+const GRANT = { role: 'release-secrets', account: 'here:release' };
 
 /** The one call that the reader makes, and a clock; the API server itself is in the end-to-end suite. */
 function readerOf(secret: (ref: ObjectRef) => object | undefined) {
@@ -15,7 +17,7 @@ function readerOf(secret: (ref: ObjectRef) => object | undefined) {
     reads += 1;
     return secret(ref) as T | undefined;
   };
-  const reader = new RedisSecretReader(new SecretCache({ client: { get }, now: () => now, random: () => 0.5 }));
+  const reader = new RedisSecretReader(new SecretCache({ client: { get }, now: () => now, random: () => 0.5 }), GRANT);
   return { reader, reads: () => reads, pass: (ms: number) => void (now += ms) };
 }
 
@@ -28,6 +30,18 @@ const withSecret = (secretName: string) => ({
 });
 
 describe('the Redis URL of a pool', () => {
+  it('that may not be read comes with the command that grants it to this operator, whatever it is called', async () => {
+    const { reader } = readerOf(() => {
+      throw new KubeError({ status: 403, reason: 'Forbidden', message: 'no' });
+    });
+    expect(await reader.read(KEY, pool)).toMatchObject({
+      trouble: 'SecretForbidden',
+      because: expect.stringContaining(
+        'kubectl create rolebinding release-secrets -n agents --clusterrole=release-secrets --serviceaccount=here:release',
+      ),
+    });
+  });
+
   it('is read once for many passes while Redis serves, without the line end of a careless echo', async () => {
     const { reader, reads, pass } = readerOf(() => secretWith('redis://r\n'));
     for (let i = 0; i < 100; i++) {

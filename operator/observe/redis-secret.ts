@@ -6,19 +6,24 @@ import type { SecretCache, SecretReading } from './secret-cache.ts';
 
 export type RedisUrl = Readonly<{ ok: true; url: string }> | RedisFailure;
 
+/** How a namespace lets the operator read its Secrets: the ClusterRole to bind, and to whom, as NAMESPACE:NAME. */
+export type SecretGrant = Readonly<{ role: string; account: string }>;
+
 /** The Redis URL of pools, from their Secrets. */
 export class RedisSecretReader {
   readonly #secrets: SecretCache;
+  readonly #grant: SecretGrant;
 
-  constructor(secrets: SecretCache) {
+  constructor(secrets: SecretCache, grant: SecretGrant) {
     this.#secrets = secrets;
+    this.#grant = grant;
   }
 
   /** Never rejects; the sentence of a failure names Secret, key and what to do, and nothing of the value. */
   async read(poolKey: string, pool: Pool): Promise<RedisUrl> {
     const { secretName, key } = pool.spec.queue.redisUrl;
     const reading = await this.#secrets.read(poolKey, { namespace: pool.namespace, name: secretName });
-    if (!reading.ok) return failureOf(pool, reading);
+    if (!reading.ok) return failureOf(pool, reading, this.#grant);
     const value = reading.data[key];
     if (value !== undefined) return { ok: true, url: Buffer.from(value, 'base64').toString('utf8').trim() };
     this.#secrets.hurry(poolKey, 'soon');
@@ -39,7 +44,9 @@ export class RedisSecretReader {
   }
 }
 
-function failureOf(pool: Pool, { missing, error }: SecretReading & { ok: false }): RedisFailure {
+type Unread = SecretReading & { ok: false };
+
+function failureOf(pool: Pool, { missing, error }: Unread, grant: SecretGrant): RedisFailure {
   const { namespace } = pool;
   const { secretName: name, key } = pool.spec.queue.redisUrl;
   if (missing) {
@@ -48,14 +55,14 @@ function failureOf(pool: Pool, { missing, error }: SecretReading & { ok: false }
       `Secret ${name} is not in namespace ${namespace}: make it, with the Redis URL under key ${key}`,
     );
   }
-  if (isTerminalRefusal(error) && error.status === 403) return forbidden(pool);
+  if (isTerminalRefusal(error) && error.status === 403) return forbidden(pool, grant);
   return failure('RedisUnreachable', `Secret ${name} cannot be read: ${messageOf(error)}`);
 }
 
 const failure = (trouble: RedisFailure['trouble'], because: string): RedisFailure => ({ ok: false, trouble, because });
 
-const forbidden = ({ namespace, spec }: Pool): RedisFailure =>
+const forbidden = ({ namespace, spec }: Pool, { role, account }: SecretGrant): RedisFailure =>
   failure(
     'SecretForbidden',
-    `the operator may not read Secret ${spec.queue.redisUrl.secretName}: kubectl create rolebinding agent-worker-pool-secrets -n ${namespace} --clusterrole=agent-worker-pool-secrets --serviceaccount=agent-worker-pool:agent-worker-pool`,
+    `the operator may not read Secret ${spec.queue.redisUrl.secretName}: kubectl create rolebinding ${role} -n ${namespace} --clusterrole=${role} --serviceaccount=${account}`,
   );

@@ -1,33 +1,55 @@
 // `npm test`: every suite, one after the other, and one count over all of them.
 import { describeStep, runCheck } from '../../scripts/check.ts';
 import { ToolUnavailable, acquire } from '../cluster/binaries/acquire.ts';
-import { redis } from '../cluster/binaries/catalog.ts';
+import { redis, type Tool } from '../cluster/binaries/catalog.ts';
 import { onStderr } from '../cluster/progress.ts';
+import { helm, helmUnittest, lua } from '../tools/catalog.ts';
 import { type Request, UsageError, parseArguments } from './arguments.ts';
 import { type ClusterSession, embeddedCluster } from './cluster-session.ts';
 import { collectDiagnostics } from './diagnostics.ts';
 import { foreignCluster } from './foreign-cluster.ts';
 import { type SuiteResult, describeResults, hasFailed } from './results.ts';
-import { ON_REQUEST, ON_REQUEST_REASON, SUITES, type Suite } from './suites.ts';
+import { ON_REQUEST, ON_REQUEST_REASON, SUITES, type Suite, type SuiteName } from './suites.ts';
 import { ON_THIS_HOST, runVitestSuite, skipVitestSuite } from './vitest-suite.ts';
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 type Run = Readonly<{ request: Request; cluster: ClusterSession; signal: AbortSignal }>;
 
-/** Fetched before the first test that needs it: in a test, a download would be taken for a hang. */
-async function prepareRedis(): Promise<void> {
+/** What tests use besides a cluster, by suite, and what happens where one of them cannot be had. */
+const TOOLS: readonly Readonly<{ suites: readonly SuiteName[]; tools: readonly Tool[]; otherwise: string }>[] = [
+  {
+    suites: ['unit', 'contract', 'integration', 'e2e', 'long'],
+    tools: [redis],
+    otherwise: 'Without it, the tests that need Redis ask a Docker engine.',
+  },
+  {
+    suites: ['integration', 'e2e'],
+    tools: [helm, helmUnittest, lua],
+    otherwise: 'Without it, the tests that need it are skipped.',
+  },
+];
+
+/** Fetched before the first test that needs it: in a test, a download or a build would be taken for a hang. */
+async function prepareTools(wanted: readonly Suite[]): Promise<void> {
+  for (const { suites, tools, otherwise } of TOOLS) {
+    if (!wanted.some(({ name }) => suites.includes(name))) continue;
+    for (const tool of tools) await prepare(tool, otherwise);
+  }
+}
+
+async function prepare(tool: Tool, otherwise: string): Promise<void> {
   try {
-    await acquire(redis, onStderr());
+    await acquire(tool, onStderr());
   } catch (error) {
     if (!(error instanceof ToolUnavailable)) throw error;
-    say(`${error.message}\nWithout it, the tests that need Redis ask a Docker engine.`);
+    say(`${error.message}\n${otherwise}`);
   }
 }
 
 async function runSuites({ request, cluster, signal }: Run): Promise<SuiteResult[]> {
   const results: SuiteResult[] = [];
-  if (request.suites.some(({ name }) => name !== 'check')) await prepareRedis();
+  await prepareTools(request.suites);
   for (const suite of request.suites) {
     if (signal.aborted) break;
     say(`\n── ${suite.name} ──`);

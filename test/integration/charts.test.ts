@@ -1,0 +1,90 @@
+import { readFile } from 'node:fs/promises';
+import { expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { programOf, refusal } from '../fixtures/programs.ts';
+import { helm as helmTool, helmUnittest } from '../tools/catalog.ts';
+
+const OPERATOR = 'charts/agent-worker-pool';
+const CRDS = 'charts/agent-worker-pool-crds';
+const KUBERNETES = ['--kube-version', '1.36.4'];
+
+type Container = Readonly<{ image: string; env: readonly Readonly<{ name: string }>[] }>;
+type Manifest = Readonly<{
+  kind: string;
+  metadata: Readonly<{ name: string; namespace?: string; labels?: object }>;
+  rules?: unknown;
+  spec: Readonly<{ template: Readonly<{ spec: Readonly<{ containers: readonly [Container] }> }> }>;
+}>;
+
+const objectsIn = (yaml: string): readonly Manifest[] =>
+  parseAllDocuments(yaml)
+    .map((document) => document.toJS() as Manifest | null)
+    .filter((object) => object !== null);
+
+const release = ['template', 'agent-worker-pool', OPERATOR, '--namespace', 'agent-worker-pool', ...KUBERNETES];
+
+const find = (objects: readonly Manifest[], kind: string, name = 'agent-worker-pool'): Manifest | undefined =>
+  objects.find((object) => object.kind === kind && object.metadata.name === name);
+
+it('the charts pass the strict lint of Helm', async (ctx) => {
+  const helm = await programOf(helmTool, ctx);
+  expect(await helm('lint', '--strict', ...KUBERNETES, OPERATOR, CRDS)).toContain('0 chart(s) failed');
+});
+
+it('every unit test of the charts passes', async (ctx) => {
+  const unittest = await programOf(helmUnittest, ctx);
+  const output = await unittest('--color=false', OPERATOR, CRDS);
+  expect(output).toMatch(/Tests:\s+[1-9]\d* passed/);
+});
+
+it('the chart gives the operator the rights and the pod of deploy/base, and no more', async (ctx) => {
+  const helm = await programOf(helmTool, ctx);
+  const objects = objectsIn(await helm(...release, '--skip-tests'));
+  const base = await Promise.all(
+    ['rbac', 'deployment'].map(async (file) => objectsIn(await readFile(`deploy/base/${file}.yaml`, 'utf8'))),
+  );
+  for (const role of base.flat().filter(({ rules }) => rules !== undefined)) {
+    expect(find(objects, role.kind, role.metadata.name)?.rules, `${role.kind} ${role.metadata.name}`).toEqual(
+      role.rules,
+    );
+  }
+  const pods = [objects, base.flat()].map((list) => find(list, 'Deployment')?.spec.template.spec);
+  const [inChart, inBase] = pods.map((spec) => ({
+    ...spec,
+    topologySpreadConstraints: undefined,
+    containers: spec?.containers.map(({ env, ...container }) => ({
+      ...container,
+      image: '',
+      env: env.filter(({ name }) => ['POD_NAME', 'POD_NAMESPACE', 'NODE_OPTIONS'].includes(name)),
+    })),
+  }));
+  expect(inChart).toEqual(inBase);
+});
+
+it.for([
+  ['a value that is not there', ['--set', 'replicas=3'], /'replicas' not allowed|additional properties 'replicas'/],
+  ['a value of the wrong type', ['--set-string', 'replicaCount=two'], /replicaCount.*got string, want integer/],
+  [
+    'a variable that the chart sets itself',
+    ['--set', 'extraEnv[0].name=LEASE_NAME'],
+    /extraEnv has LEASE_NAME.*: leave it out, set operator\.leaseName/,
+  ],
+  ['a Kubernetes that is too old', ['--kube-version', '1.28.0'], /requires kubeVersion: >=1\.29\.0-0/],
+  [
+    'an account that nobody makes',
+    ['--set', 'serviceAccount.create=false'],
+    /name the account that the operator shall run under/,
+  ],
+] as const)('%s is refused with a sentence that names it', async ([, args, sentence], ctx) => {
+  const helm = await programOf(helmTool, ctx);
+  expect(await refusal(helm(...release, ...args))).toMatch(sentence);
+});
+
+it('the notes have a pool to paste that names the release', async (ctx) => {
+  const helm = await programOf(helmTool, ctx);
+  const notes = await helm('install', 'here', OPERATOR, '-n', 'somewhere', '--dry-run=client');
+  expect(notes).toContain(
+    '--clusterrole here-agent-worker-pool-secrets --serviceaccount somewhere:here-agent-worker-pool',
+  );
+  expect(notes).toContain('kind: AgentWorkerPool');
+});

@@ -1,0 +1,48 @@
+import type { Download, Tool } from '../cluster/binaries/catalog.ts';
+import { arch } from '../cluster/paths.ts';
+
+const HELM = '4.3.1';
+const MODULE = '../tools';
+
+const helmUrl = `https://get.helm.sh/helm-v${HELM}-linux-${arch.go}.tar.gz`;
+
+const archive = (url: string, checksumUrl: string): Download => ({ url, checksumUrl, kind: 'tar.gz' });
+
+export const helm: Tool = {
+  name: 'helm',
+  version: HELM,
+  programs: ['helm'],
+  path: { ask: () => ['version', '--short'], accept: /^v4\.(?:[3-9]|\d\d)\b/ },
+  downloads: [archive(helmUrl, `${helmUrl}.sha256sum`)],
+  make: {
+    by: 'go',
+    module: MODULE,
+    packages: ['helm.sh/helm/v4/cmd/helm'],
+    ldflags: `-s -w -X helm.sh/helm/v4/internal/version.version=v${HELM}`,
+    takes: 'about 4 minutes on 2 cores, once',
+  },
+};
+
+export const helmUnittest: Tool = {
+  name: 'helm-unittest',
+  version: '1.1.2',
+  programs: ['helm-unittest'],
+  downloads: [],
+  make: {
+    by: 'go',
+    module: MODULE,
+    packages: ['github.com/helm-unittest/helm-unittest/cmd/helm-unittest'],
+    ldflags: '-s -w',
+    takes: 'about a minute',
+  },
+};
+
+/** Argo CD's interpreter is of Lua 5.1. */
+export const lua: Tool = {
+  name: 'lua',
+  version: '5.1',
+  programs: ['lua5.1'],
+  path: { ask: () => ['-v'], accept: /^/ },
+  downloads: [],
+  make: { by: 'debian', suite: 'bookworm', packages: ['lua5.1', 'libreadline8', 'libtinfo6'], folders: ['usr/bin'] },
+};
