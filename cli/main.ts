@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 // `awp`, also as `kubectl awp`.
 import { CommanderError } from 'commander';
 import { CommandError } from './command-error.ts';

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import type { BuildOptions, Metafile } from 'esbuild';
 
-export type BundleTarget = 'operator' | 'worker';
+export type BundleTarget = 'operator' | 'worker' | 'awp';
 
 export type Bundle = Readonly<{
   /** Absolute paths of what must lie side by side to run, the program's own file first. Maps lie beside as FILE.map. */
@@ -40,20 +40,23 @@ const settings: BuildOptions & { metafile: true } = {
 const threads: Readonly<Record<BundleTarget, Readonly<Record<string, string>>>> = {
   operator: { 'lease-thread': join(project, 'operator/kube/lease-thread.ts') },
   worker: {},
+  awp: {},
 };
 
+const folders: Readonly<Record<BundleTarget, string>> = { operator: 'operator', worker: 'worker', awp: 'cli' };
+
 /**
- * Bundles TARGET/main.ts with all of its dependencies into TARGET.mjs in `outdir` (default dist/), and the entries of
+ * Bundles the target's main.ts with all of its dependencies into TARGET.mjs in `outdir` (default dist/), and the entries of
  * its threads likewise. Node runs these alone. Throws what esbuild says.
  */
 export const bundle = async (target: BundleTarget, outdir = join(project, 'dist')): Promise<Bundle> => {
-  const entryPoints = { [target]: join(project, target, 'main.ts'), ...threads[target] };
+  const entryPoints = { [target]: join(project, folders[target], 'main.ts'), ...threads[target] };
   const { metafile } = await build({ ...settings, entryPoints, outdir });
   return { files: Object.keys(entryPoints).map((name) => join(outdir, `${name}.mjs`)), metafile };
 };
 
 if (import.meta.main) {
-  for (const target of ['operator', 'worker'] as const) {
+  for (const target of ['operator', 'worker', 'awp'] as const) {
     const { files } = await bundle(target);
     for (const file of files) console.log(`${file}: ${(statSync(file).size / 1e6).toFixed(1)} MB`);
   }

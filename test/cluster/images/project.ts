@@ -14,10 +14,12 @@ import type { BaseLayers } from './catalog.ts';
 import { importMissing } from './import.ts';
 import { prune } from './prune.ts';
 
-const targets: readonly BundleTarget[] = ['operator', 'worker'];
+type ImageTarget = Exclude<BundleTarget, 'awp'>;
+
+const targets: readonly ImageTarget[] = ['operator', 'worker'];
 
 /** The image of the project's operator or worker as its source is now. Throws what the bundler says. */
-const projectImage = async (target: BundleTarget, base: BaseLayers): Promise<Archive> => {
+const projectImage = async (target: ImageTarget, base: BaseLayers): Promise<Archive> => {
   const outdir = await mkdtemp(join(tmpdir(), 'awp-bundle-')); // not dist/, which two runs at once would share
   try {
     const { files } = await bundle(target, outdir);
