@@ -28,7 +28,7 @@ export async function addSleepers(stage: Stage, { namespace }: Tenant, names: re
       const { items } = await stage.client.list<AgentWorkerPool>(poolType, { namespace });
       return items.filter((pool) => conditionOf(pool, 'Ready')?.status === 'True').length >= names.length;
     },
-    { what: `${names.length} pools are Ready`, limitMs: 300_000, everyMs: 2_000 },
+    { what: `${names.length} pools are Ready`, limitMs: 600_000, everyMs: 2_000 },
   );
 }
 

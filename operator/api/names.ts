@@ -18,6 +18,10 @@ export const MANAGED_BY = 'agent-worker-pool';
 
 /** Version of the rendering of the pod template: an operator upgrade keeps it until the pool's spec changes. */
 export const RENDERING_ANNOTATION = `${API_GROUP}/rendering`;
+/** Tells one Redis URL from another without holding it; on the pods, so that a rotated URL is a rollout. */
+export const REDIS_URL_ANNOTATION = `${API_GROUP}/redis-url`;
+/** Version of the Secret that the Redis URL was last read from. */
+export const REDIS_SECRET_ANNOTATION = `${API_GROUP}/redis-secret`;
 /** Generation of the pool that the Deployment was last rendered from. */
 export const GENERATION_ANNOTATION = `${API_GROUP}/pool-generation`;
 /** The leader that applied a Deployment with replicas last: a new one marks what its predecessor may be at work on. */

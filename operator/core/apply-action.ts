@@ -1,18 +1,22 @@
 import type { Action } from './decision.ts';
 import { renderDeployment, templateKey } from './deployment.ts';
 import { isMarked, markFor } from './fencing.ts';
+import { urlMarkFor } from './redis-url-mark.ts';
 import type { DeploymentView, PoolState } from './state.ts';
 
 /** One apply of the whole Deployment, when what was applied last is not what should be, or is no longer what is there. */
 export function applyAction(
-  { pool, memory, epoch }: PoolState,
+  state: PoolState,
   { deployment, replicas }: Readonly<{ deployment: DeploymentView | null; replicas: number }>,
 ): Action | undefined {
+  const { pool, memory, epoch } = state;
   const { applied } = memory;
   const mark = markFor(deployment, { replicas, epoch });
+  const redisUrl = urlMarkFor(state, deployment);
   const manifest = renderDeployment(pool, {
     replicas,
     ...(mark === undefined ? {} : { mark }),
+    ...(redisUrl === undefined ? {} : { redisUrl }),
     ...(deployment === null ? {} : { resourceVersion: deployment.resourceVersion }),
   });
   const key = templateKey(manifest);

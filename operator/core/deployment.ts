@@ -6,11 +6,14 @@ import {
   MANAGED_BY,
   MANAGED_BY_LABEL,
   POOL_LABEL,
+  REDIS_SECRET_ANNOTATION,
+  REDIS_URL_ANNOTATION,
   RENDERING_ANNOTATION,
   WORKER_CONTAINER,
 } from '../api/names.ts';
 import type { Pool } from '../api/parse.ts';
 import type { Fields, Manifest } from './manifest.ts';
+import type { UrlMark } from './state.ts';
 
 /** The port of the worker's endpoints, and the name that a scrape looks for. */
 const WORKER_PORT = 3001;
@@ -29,7 +32,7 @@ const RENDERING = '1';
  */
 export function renderDeployment(
   pool: Pool,
-  scale: Readonly<{ replicas: number; resourceVersion?: string; mark?: string }>,
+  scale: Readonly<{ replicas: number; resourceVersion?: string; mark?: string; redisUrl?: UrlMark }>,
 ): Manifest {
   return {
     apiVersion: 'apps/v1',
@@ -42,6 +45,7 @@ export function renderDeployment(
       annotations: {
         [RENDERING_ANNOTATION]: RENDERING,
         [GENERATION_ANNOTATION]: String(pool.generation),
+        ...markOf(scale.redisUrl),
         ...(scale.mark === undefined ? {} : { [EPOCH_ANNOTATION]: scale.mark }),
       },
       ownerReferences: [{ apiVersion: GROUP_VERSION, kind: KIND, name: pool.name, uid: pool.uid, controller: true }],
@@ -52,15 +56,26 @@ export function renderDeployment(
       selector: { matchLabels: { [POOL_LABEL]: pool.name } },
       // A rollout never takes a worker away before another one is there.
       strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: '25%' } },
-      template: renderTemplate(pool),
+      template: renderTemplate(pool, scale.redisUrl),
     },
   };
 }
 
-function renderTemplate(pool: Pool): Fields {
+const markOf = (redisUrl: UrlMark | undefined): Readonly<Record<string, string>> =>
+  redisUrl === undefined
+    ? {}
+    : { [REDIS_URL_ANNOTATION]: redisUrl.digest, [REDIS_SECRET_ANNOTATION]: redisUrl.secretVersion };
+
+function renderTemplate(pool: Pool, redisUrl: UrlMark | undefined): Fields {
   const { metadata, spec } = pool.spec.workers.template;
   return {
-    metadata: { ...metadata, labels: { ...metadata?.labels, [POOL_LABEL]: pool.name } },
+    metadata: {
+      ...metadata,
+      labels: { ...metadata?.labels, [POOL_LABEL]: pool.name },
+      ...(redisUrl === undefined
+        ? {}
+        : { annotations: { ...metadata?.annotations, [REDIS_URL_ANNOTATION]: redisUrl.digest } }),
+    },
     spec: {
       terminationGracePeriodSeconds: GRACE_SECONDS,
       // A worker has no business with the API server.

@@ -139,6 +139,9 @@ export type ScaleMemory = Readonly<{
   statusWrittenAt?: Millis;
 }>;
 
+/** Which Redis URL it is, and in which version of its Secret it stands; neither tells the URL. */
+export type UrlMark = Readonly<{ digest: string; secretVersion: string }>;
+
 /** Everything that is known of one pool at one moment, what is unknown and why, and `now`. */
 export type PoolState = Readonly<{
   now: Millis;
@@ -148,6 +151,8 @@ export type PoolState = Readonly<{
   replicas: Known<readonly ReplicaView[]>;
   queue: Known<QueueSnapshot>;
   redis: RedisAccess;
+  /** Absent while the Secret cannot be read. */
+  redisUrl?: UrlMark;
   rivals: readonly Rival[];
   autoscalers: readonly Autoscaler[];
   /** The leader that decides; no two have the same. */

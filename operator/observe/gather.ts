@@ -12,10 +12,12 @@ import type { PrometheusSource } from './prometheus-source.ts';
 import type { DeploymentBesideReader } from './deployment-beside.ts';
 import type { DepthReading, QueueDepth } from './queue/depth.ts';
 import type { PoolRedis, RedisAccessRegistry } from './queue/redis-access.ts';
-import { readQueue } from './queue/source.ts';
+import { type QueueQuestion, type QueueReading, readQueue } from './queue/source.ts';
 import type { RedisSecretReader } from './redis-secret.ts';
 import type { Scraped, Scraper, ScrapeTarget } from './replicas/scrape.ts';
-import { findRivals, type QueueDirectory } from './rivals.ts';
+import { openWay, reopenWay, type Way } from './redis-way.ts';
+import type { QueueDirectory } from './rivals.ts';
+import { markOfUrl } from './url-digest.ts';
 
 export type GatherParts = Readonly<{
   now: () => Millis;
@@ -56,24 +58,27 @@ export type Observation = Readonly<{
 /** The one place where a pool's state is put together. Never rejects: what cannot be read is unknown, with the reason. */
 export async function gather(parts: GatherParts, pool: Pool, options: GatherOptions): Promise<Observation> {
   const key = keyOf(pool);
-  const { opened, rivals } = await openRedis(parts, key, pool);
+  let way = await openWay(parts, key, pool);
   const pods = parts.pods.store.byIndex('pool', key);
   const [deployment, scraped] = await Promise.all([
     viewDeployment(parts, pool, options.readDeployment),
     parts.scraper.scrape(targetsOf(pods), pool.spec.queue.name),
   ]);
-  const watching = opened.ok && opened.isWatching();
-  const reading = await readQueue({
-    source: pool.spec.scaling.source,
-    ...(scraped.queue === undefined ? {} : { scraped: scraped.queue }),
-    fresh: options.woken,
-    watching,
-    waiting: () => parts.prometheus.waitingOf(pool),
-    read: () => (opened.ok ? opened.read({ fresh: options.woken || !watching }) : Promise.resolve(unreadable(opened))),
-    access: () => (opened.ok ? opened.access() : opened),
-  });
-  // A corrected or rotated Secret reaches the operator soon after the first refusal.
-  if (!reading.redis.ok) parts.secrets.doubt(key, reading.redis);
+  const ask = (): Promise<QueueReading> =>
+    readThrough(way, {
+      source: pool.spec.scaling.source,
+      ...(scraped.queue === undefined ? {} : { scraped: scraped.queue }),
+      fresh: options.woken,
+      waiting: () => parts.prometheus.waitingOf(pool),
+    });
+  let reading = await ask();
+  if (!reading.redis.ok) {
+    const again = await reopenWay(parts, way, { key, pool, redis: reading.redis });
+    if (again !== undefined) {
+      way = again;
+      reading = await ask();
+    }
+  }
   const now = parts.now();
   const state: PoolState = {
     now,
@@ -87,37 +92,40 @@ export async function gather(parts: GatherParts, pool: Pool, options: GatherOpti
       : unknown('the pods were not listed yet'),
     queue: reading.queue,
     redis: reading.redis,
-    rivals,
+    ...(await markOf(way, pool, deployment)),
+    rivals: way.rivals,
     autoscalers: findAutoscalers([parts.autoscalers], pool),
     epoch: parts.epoch(),
     memory: options.memory,
   };
   return {
     state,
-    ...(opened.ok ? { redis: opened } : {}),
+    ...(way.opened.ok ? { redis: way.opened } : {}),
     ...(reading.tip === undefined ? {} : { tip: reading.tip }),
     ...(reading.depth === undefined ? {} : { depth: reading.depth }),
     againInMs: reading.againInMs ?? Number.POSITIVE_INFINITY,
   };
 }
 
-type Opened = PoolRedis | (RedisAccess & { ok: false });
-
-async function openRedis(
-  parts: GatherParts,
-  key: string,
-  pool: Pool,
-): Promise<Readonly<{ opened: Opened; rivals: PoolState['rivals'] }>> {
-  const secret = await parts.secrets.read(key, pool);
-  if (!secret.ok) {
-    parts.redis.release(key);
-    parts.queues.leave(key);
-    return { opened: secret, rivals: [] };
+/** Asks the pool's source, and Redis through the pool's way. */
+function readThrough({ opened }: Way, question: Omit<QueueQuestion, 'watching' | 'read' | 'access'>) {
+  if (!opened.ok) {
+    return readQueue({ ...question, read: () => Promise.resolve(unreadable(opened)), access: () => opened });
   }
-  const rivals = await findRivals(parts, pool, secret.url);
-  const { name, prefix, commandsPerMinute } = pool.spec.queue;
-  const opened = parts.redis.open(key, { url: secret.url, queue: { name, prefix }, commandsPerMinute });
-  return { opened, rivals };
+  const watching = opened.isWatching();
+  const fresh = question.fresh === true || !watching;
+  return readQueue({ ...question, watching, read: () => opened.read({ fresh }), access: () => opened.access() });
+}
+
+async function markOf(
+  { secret }: Way,
+  pool: Pool,
+  deployment: Known<DeploymentView | null>,
+): Promise<Pick<PoolState, 'redisUrl'>> {
+  if (secret === undefined) return {};
+  const annotations = deployment.ok ? (deployment.value?.annotations ?? {}) : {};
+  const { url, version } = secret;
+  return { redisUrl: await markOfUrl({ url, version, salt: pool.uid, annotations }) };
 }
 
 const unreadable = (access: RedisAccess & { ok: false }): DepthReading => ({ depth: unknown(access.because), access });

@@ -21,7 +21,10 @@ function readerOf(secret: (ref: ObjectRef) => object | undefined) {
   return { reader, reads: () => reads, pass: (ms: number) => void (now += ms) };
 }
 
-const secretWith = (url: string) => ({ data: { REDIS_URL: Buffer.from(url).toString('base64') } });
+const secretWith = (url: string) => ({
+  metadata: { uid: 'u', resourceVersion: '7' },
+  data: { REDIS_URL: Buffer.from(url).toString('base64') },
+});
 const failed = (trouble: 'RedisUnreachable' | 'RedisAuthFailed') => ({ ok: false, trouble, because: 'x' }) as const;
 
 const withSecret = (secretName: string) => ({
@@ -45,7 +48,7 @@ describe('the Redis URL of a pool', () => {
   it('is read once for many passes while Redis serves, without the line end of a careless echo', async () => {
     const { reader, reads, pass } = readerOf(() => secretWith('redis://r\n'));
     for (let i = 0; i < 100; i++) {
-      expect(await reader.read(KEY, pool)).toEqual({ ok: true, url: 'redis://r' });
+      expect(await reader.read(KEY, pool)).toEqual({ ok: true, url: 'redis://r', version: 'u/7' });
       pass(1000);
     }
     expect(reads()).toBe(1);
@@ -70,7 +73,7 @@ describe('the Redis URL of a pool', () => {
   it('is read once for all who ask at the same moment', async () => {
     const { reader, reads } = readerOf(() => secretWith('redis://r'));
     const answers = await Promise.all([reader.read(KEY, pool), reader.read(KEY, pool), reader.read(KEY, pool)]);
-    expect(answers).toEqual(Array.from({ length: 3 }, () => ({ ok: true, url: 'redis://r' })));
+    expect(answers).toEqual(Array.from({ length: 3 }, () => ({ ok: true, url: 'redis://r', version: 'u/7' })));
     expect(reads()).toBe(1);
   });
 
@@ -127,12 +130,12 @@ describe('the Redis URL of a pool', () => {
       pass(60_000);
     }
     expect(reads() - before).toBeLessThanOrEqual(5 * 240);
-    expect(await reader.read('agents/pool-7', pools[7] ?? pool)).toEqual({ ok: true, url });
+    expect(await reader.read('agents/pool-7', pools[7] ?? pool)).toMatchObject({ ok: true, url });
   });
 
   it('is read anew for a pool that names another Secret', async () => {
     const { reader } = readerOf(({ name }) => secretWith(`redis://${name}`));
-    expect(await reader.read(KEY, pool)).toEqual({ ok: true, url: 'redis://env' });
-    expect(await reader.read(KEY, withSecret('other'))).toEqual({ ok: true, url: 'redis://other' });
+    expect(await reader.read(KEY, pool)).toMatchObject({ ok: true, url: 'redis://env' });
+    expect(await reader.read(KEY, withSecret('other'))).toMatchObject({ ok: true, url: 'redis://other' });
   });
 });

@@ -4,7 +4,8 @@ import { messageOf } from '../kube/log.ts';
 import type { RedisFailure } from './queue/redis-trouble.ts';
 import type { SecretCache, SecretReading } from './secret-cache.ts';
 
-export type RedisUrl = Readonly<{ ok: true; url: string }> | RedisFailure;
+/** The URL, and the version of the Secret that it stands in. */
+export type RedisUrl = Readonly<{ ok: true; url: string; version: string }> | RedisFailure;
 
 /** How a namespace lets the operator read its Secrets: the ClusterRole to bind, and to whom, as NAMESPACE:NAME. */
 export type SecretGrant = Readonly<{ role: string; account: string }>;
@@ -25,7 +26,9 @@ export class RedisSecretReader {
     const reading = await this.#secrets.read(poolKey, { namespace: pool.namespace, name: secretName });
     if (!reading.ok) return failureOf(pool, reading, this.#grant);
     const value = reading.data[key];
-    if (value !== undefined) return { ok: true, url: Buffer.from(value, 'base64').toString('utf8').trim() };
+    if (value !== undefined) {
+      return { ok: true, url: Buffer.from(value, 'base64').toString('utf8').trim(), version: reading.version };
+    }
     this.#secrets.hurry(poolKey, 'soon');
     return failure(
       'SecretKeyMissing',

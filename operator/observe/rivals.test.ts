@@ -3,6 +3,7 @@ import { NOON, samplePool } from '../core/state.fixture.ts';
 import { keyOf } from '../kube/resources.ts';
 import { createStore } from '../kube/store.ts';
 import type { PoolObject } from './cluster.ts';
+import type { PoolRedis } from './queue/redis-access.ts';
 import { findRivals, QUEUE_INDEX, QueueDirectory, queueIndex } from './rivals.ts';
 
 const queue = { prefix: 'bull', name: 'jobs' };
@@ -35,6 +36,18 @@ describe('pools on one queue', () => {
     queues.enter('a/3', 'redis://redis:6379', { ...queue, prefix: 'x' });
     queues.enter('a/4', 'redis://redis:6379/1', queue);
     queues.enter('a/5', 'redis://other:6379', queue);
+    expect(queues.othersBeside('a/one')).toEqual([]);
+  });
+
+  it('know each other although their Secrets have two names of one Redis, once it says who it is', () => {
+    const queues = directoryOf({ 'a/one': 'redis://redis.a', 'a/two': 'redis://10.0.0.7' });
+    expect(queues.othersBeside('a/one')).toEqual([]);
+    queues.enter('a/one', 'redis://redis.a', queue, 'run-1');
+    queues.enter('a/two', 'redis://10.0.0.7', queue, 'run-1');
+    queues.enter('a/three', 'redis://10.0.0.8', queue, 'run-2');
+    queues.enter('a/four', 'redis://10.0.0.7/1', queue, 'run-1');
+    expect(queues.othersBeside('a/one')).toEqual(['a/two']);
+    expect(queues.forget('a/two')).toEqual(['a/one']);
     expect(queues.othersBeside('a/one')).toEqual([]);
   });
 
@@ -80,10 +93,15 @@ it('a new leader that meets one pool first looks for the others on its queue, ea
   const secrets = {
     read: async (key: string) => {
       asked.push(key);
-      return { ok: true, url: 'redis://redis' } as const;
+      return { ok: true, url: 'redis://redis', version: 'uid/1' } as const;
     },
   };
-  const parts = { pools: { store }, secrets, queues: new QueueDirectory() };
+  const identified: string[] = [];
+  const redis = {
+    open: () => ({ ok: true }) as PoolRedis,
+    identify: (key: string) => Promise.resolve(void identified.push(key)),
+  };
+  const parts = { pools: { store }, secrets, redis, queues: new QueueDirectory() };
   const first = objects[0]?.parsed;
   if (first?.ok !== true) throw new Error('the sample pool cannot be read');
   for (let pass = 0; pass < 3; pass += 1) {

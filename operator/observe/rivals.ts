@@ -4,6 +4,7 @@ import { keyOf } from '../kube/resources.ts';
 import type { Store } from '../kube/store.ts';
 import type { PoolObject } from './cluster.ts';
 import { keyBaseOf, type QueueName } from './queue/depth.ts';
+import type { RedisAccessRegistry } from './queue/redis-access.ts';
 import { parseRedisUrl } from './queue/redis-url.ts';
 import type { RedisSecretReader } from './redis-secret.ts';
 
@@ -13,67 +14,75 @@ export const QUEUE_INDEX = 'queue';
 export const queueIndex = ({ parsed }: Pick<PoolObject, 'parsed'>): readonly string[] =>
   parsed.ok ? [keyBaseOf(parsed.pool.spec.queue)] : [];
 
-/** Which pools work on which queue: two Secrets may hold two spellings of one Redis, so places are compared. */
+/**
+ * Which pools work on which queue. Two Secrets may hold two spellings of one Redis, so places are compared; and two names
+ * of one Redis, so servers are, by what they say of themselves, as soon as that is known.
+ */
 export class QueueDirectory {
-  /** Undefined: looked at, and its Redis is not known, so it works on no queue. */
-  readonly #placeOf = new Map<string, string | undefined>();
-  readonly #poolsOf = new Map<string, Set<string>>();
+  /** Empty: looked at, and its Redis is not known, so it works on no queue. */
+  readonly #placesOf = new Map<string, readonly string[]>();
+  readonly #poolsAt = new Map<string, Set<string>>();
 
   /** Whether it is known where the pool works, or that it does not. */
   knows(poolKey: string): boolean {
-    return this.#placeOf.has(poolKey);
+    return this.#placesOf.has(poolKey);
   }
 
-  /** The pool works on this queue from now on. */
-  enter(poolKey: string, url: string, queue: QueueName): void {
-    const place = placeOf(url, queue);
-    if (place === undefined) return this.leave(poolKey);
-    if (this.#placeOf.get(poolKey) !== place) this.leave(poolKey);
-    this.#placeOf.set(poolKey, place);
-    const pools = this.#poolsOf.get(place) ?? new Set<string>();
-    this.#poolsOf.set(place, pools.add(poolKey));
+  /** The pool works on this queue from now on; `server` is the id of its Redis, where that is known. */
+  enter(poolKey: string, url: string, queue: QueueName, server?: string): void {
+    const places = placesOf(url, queue, server);
+    this.forget(poolKey);
+    this.#placesOf.set(poolKey, places);
+    for (const place of places) this.#poolsAt.set(place, (this.#poolsAt.get(place) ?? new Set()).add(poolKey));
   }
 
   /** The pool works on no queue for now. */
   leave(poolKey: string): void {
     this.forget(poolKey);
-    this.#placeOf.set(poolKey, undefined);
+    this.#placesOf.set(poolKey, []);
   }
 
   /** The pool is gone. Returns the keys of the pools that may now have the queue to themselves. */
   forget(poolKey: string): readonly string[] {
     const heirs = this.othersBeside(poolKey);
-    const place = this.#placeOf.get(poolKey);
-    this.#placeOf.delete(poolKey);
-    if (place === undefined) return heirs;
-    this.#poolsOf.get(place)?.delete(poolKey);
-    if (heirs.length === 0) this.#poolsOf.delete(place);
+    for (const place of this.#placesOf.get(poolKey) ?? []) {
+      const pools = this.#poolsAt.get(place);
+      pools?.delete(poolKey);
+      if (pools?.size === 0) this.#poolsAt.delete(place);
+    }
+    this.#placesOf.delete(poolKey);
     return heirs;
   }
 
   /** The keys of the other pools on the pool's queue. */
   othersBeside(poolKey: string): readonly string[] {
-    const place = this.#placeOf.get(poolKey);
-    const pools = place === undefined ? undefined : this.#poolsOf.get(place);
-    return [...(pools ?? [])].filter((key) => key !== poolKey);
+    const places = this.#placesOf.get(poolKey) ?? [];
+    const others = new Set(places.flatMap((place) => [...(this.#poolsAt.get(place) ?? [])]));
+    others.delete(poolKey);
+    return [...others];
   }
 }
 
 export type RivalParts = Readonly<{
   pools: Readonly<{ store: Pick<Store<PoolObject>, 'get' | 'byIndex'> }>;
   secrets: Pick<RedisSecretReader, 'read'>;
+  redis: Pick<RedisAccessRegistry, 'open' | 'identify'>;
   queues: QueueDirectory;
 }>;
 
 /**
  * The other pools on the same queue of the same Redis. Every pool whose queue has that name is looked up first: a new
- * leader that meets the younger of two pools first must not take it for the only one.
+ * leader that meets the younger of two pools first must not take it for the only one. Servers are asked who they are only
+ * where there is such a pool.
  */
 export async function findRivals(parts: RivalParts, pool: Pool, url: string): Promise<readonly Rival[]> {
-  const { pools, queues } = parts;
+  const { pools, queues, redis } = parts;
   const key = keyOf(pool);
-  queues.enter(key, url, pool.spec.queue);
-  const namesakes = pools.store.byIndex(QUEUE_INDEX, keyBaseOf(pool.spec.queue));
+  const namesakes = pools.store
+    .byIndex(QUEUE_INDEX, keyBaseOf(pool.spec.queue))
+    .filter((object) => keyOf(object) !== key);
+  const server = namesakes.length === 0 ? undefined : await redis.identify(key);
+  queues.enter(key, url, pool.spec.queue, server);
   const strangers = namesakes.filter((object) => !queues.knows(keyOf(object)));
   await Promise.all(strangers.map((object) => lookUp(parts, object)));
   return queues.othersBeside(key).flatMap((other) => {
@@ -82,25 +91,30 @@ export async function findRivals(parts: RivalParts, pool: Pool, url: string): Pr
   });
 }
 
-async function lookUp({ secrets, queues }: RivalParts, { parsed, ...ref }: PoolObject): Promise<void> {
+async function lookUp({ secrets, redis, queues }: RivalParts, { parsed, ...ref }: PoolObject): Promise<void> {
   if (!parsed.ok) return;
   const key = keyOf(ref);
+  const { queue } = parsed.pool.spec;
   const secret = await secrets.read(key, parsed.pool);
   // Its own pass may have been faster, and knows better.
   if (queues.knows(key)) return;
-  if (secret.ok) queues.enter(key, secret.url, parsed.pool.spec.queue);
-  else queues.leave(key);
+  if (!secret.ok) return queues.leave(key);
+  const { commandsPerMinute } = queue;
+  const opened = redis.open(key, { url: secret.url, queue, commandsPerMinute });
+  const server = opened.ok ? await redis.identify(key) : undefined;
+  if (!queues.knows(key)) queues.enter(key, secret.url, queue, server);
 }
 
 /** A pool as another one sees it. */
 const rivalOf = ({ namespace, name, uid, createdAt }: PoolObject): Rival => ({ namespace, name, uid, createdAt });
 
-/** Host, port, database and queue in one spelling; undefined for a URL that cannot be used. */
-function placeOf(url: string, { prefix, name }: QueueName): string | undefined {
+/** Where the queue is, in one spelling, and in which server; none for a URL that cannot be used. */
+function placesOf(url: string, { prefix, name }: QueueName, server: string | undefined): readonly string[] {
   const parsed = parseRedisUrl(url);
-  if (!parsed.ok) return undefined;
+  if (!parsed.ok) return [];
   const { host, port, db } = parsed.target;
-  return JSON.stringify([withoutClusterDomain(host), port, db, prefix, name]);
+  const place = JSON.stringify([withoutClusterDomain(host), port, db, prefix, name]);
+  return server === undefined ? [place] : [place, JSON.stringify([server, db, prefix, name])];
 }
 
 /** `redis.agents`, `redis.agents.svc` and `redis.agents.svc.cluster.local.` are one Service. */

@@ -4,10 +4,15 @@ import { keyOf, type ObjectRef, type ResourceType } from '../kube/resources.ts';
 
 const secrets: ResourceType = { group: '', version: 'v1', plural: 'secrets', kind: 'Secret', namespaced: true };
 
-/** A Secret's values in base64; `missing` when there is no such Secret; else why it cannot be read. */
+/** A Secret's values in base64, and the version that they stood in; `missing` when there is no such Secret; else why it cannot be read. */
 export type SecretReading =
-  | Readonly<{ ok: true; data: Readonly<Record<string, string>> }>
+  | Readonly<{ ok: true; data: Readonly<Record<string, string>>; version: string }>
   | Readonly<{ ok: false; missing: boolean; error?: unknown }>;
+
+type Secret = Readonly<{
+  metadata: Readonly<{ uid: string; resourceVersion: string }>;
+  data?: Readonly<Record<string, string>>;
+}>;
 
 /** How soon a Secret is read again: while it serves, while what it leads to is away, while it is what is wrong. */
 export type Pace = 'calm' | 'away' | 'soon';
@@ -106,8 +111,10 @@ export class SecretCache {
 
   async #get(ref: ObjectRef): Promise<SecretReading> {
     try {
-      const secret = await this.#options.client.get<{ data?: Readonly<Record<string, string>> }>(secrets, ref);
-      return secret === undefined ? { ok: false, missing: true } : { ok: true, data: secret.data ?? {} };
+      const secret = await this.#options.client.get<Secret>(secrets, ref);
+      if (secret === undefined) return { ok: false, missing: true };
+      const { uid, resourceVersion } = secret.metadata;
+      return { ok: true, data: secret.data ?? {}, version: `${uid}/${resourceVersion}` };
     } catch (error) {
       return { ok: false, missing: false, error };
     }

@@ -3,6 +3,7 @@ import { type Known, known, type Millis, unknown } from '../../core/known.ts';
 import type { QueueSnapshot, RedisAccess } from '../../core/state.ts';
 import { messageOf } from '../../kube/log.ts';
 import { DEPTH_SCRIPT } from './depth-script.ts';
+import { explainRefusal } from './redis-trouble.ts';
 
 /** A BullMQ queue of one Redis. */
 export type QueueName = Readonly<{ prefix: string; name: string }>;
@@ -90,7 +91,7 @@ const rateLimitOf = (max: number | undefined, durationMs: number | undefined): Q
 
 function toDepth(row: unknown): QueueDepth | string {
   if (!Array.isArray(row)) return 'the script gave no answer for it';
-  if (row[0] === 'error') return messageOf(row[1]);
+  if (row[0] === 'error') return explainRefusal(messageOf(row[1]));
   if (row.length !== FIELDS) return `the script gave ${row.length} fields, not ${FIELDS}`;
   const counts = Object.fromEntries(COUNTS.map((name, index) => [name, Number(row[index])])) as Record<
     (typeof COUNTS)[number],

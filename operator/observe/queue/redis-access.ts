@@ -96,6 +96,12 @@ export class RedisAccessRegistry {
     return this.#poolRedis(poolKey, { shared, queue, budget });
   }
 
+  /** Tells the server of the pool from every other one; undefined when it does not say, or the pool has none. */
+  async identify(poolKey: string): Promise<string | undefined> {
+    const use = this.#uses.get(poolKey);
+    return use === undefined ? undefined : this.#shared.get(use.identity)?.connection.identify();
+  }
+
   /** To be called when the pool is gone or its Secret is: closes what no other pool uses. */
   release(poolKey: string): void {
     const use = this.#uses.get(poolKey);

@@ -52,6 +52,7 @@ export class RedisConnection {
   #closed = false;
   #lastError: unknown;
   #commands = 0;
+  #identified: { client: Redis; runId: string | undefined } | undefined;
   /** The node of a cluster that has our keys; undefined while the one of the URL serves. */
   #node: RedisTarget | undefined;
 
@@ -68,6 +69,18 @@ export class RedisConnection {
   /** The earliest time at which a failed connection is tried again. */
   get retryAt(): Millis {
     return this.#retryAt;
+  }
+
+  /**
+   * What tells this server from every other, by whatever name it is reached: the id of its run. Undefined when it does not
+   * say, or cannot be asked.
+   */
+  async identify(): Promise<string | undefined> {
+    const answer = await this.run(async (client) => {
+      if (this.#identified?.client !== client) this.#identified = { client, runId: await runIdOf(client) };
+      return this.#identified.runId;
+    });
+    return answer.ok ? answer.value : undefined;
   }
 
   /** Commands that were sent since the last call, those of handshakes among them. */
@@ -171,6 +184,16 @@ export class RedisConnection {
     this.#failures += 1;
     this.#failure = failure;
     return failure;
+  }
+}
+
+/** A user without the right to INFO can do all the rest. */
+async function runIdOf(client: Redis): Promise<string | undefined> {
+  try {
+    return /^run_id:([0-9a-f]{40})\r?$/m.exec(await client.info('server'))?.[1];
+  } catch (error) {
+    if (!isAnswer(error)) throw error;
+    return undefined;
   }
 }
 

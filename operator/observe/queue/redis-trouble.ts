@@ -55,11 +55,31 @@ const authFailureOf = (text: string, address: string): string | undefined => {
   return isAuthMessage(text) ? `Redis at ${address} refuses the user or password of the URL` : undefined;
 };
 
+/** What a Redis Cluster answers to keys of more than one slot, in a command or inside of a script. */
+const isAcrossSlots = (text: string): boolean => /CROSSSLOT|non local key|same slot|^MOVED /i.test(text);
+
+const NEEDS_HASH_TAG =
+  'it is a Redis Cluster, where all keys of a queue must lie in one slot: put the prefix in braces where jobs are added, and write spec.queue.prefix: "{bull}"';
+
+/** Why a queue cannot be read although Redis answers, in the words of Redis where they are all that there is to say. */
+export const explainRefusal = (text: string): string => (isAcrossSlots(text) ? NEEDS_HASH_TAG : text);
+
+/** Sentinels know no scripts; every Redis since 2.6 does. */
+const isSentinel = (text: string): boolean => /unknown command '?`?EVAL\b/i.test(text);
+const SENTINEL =
+  'it knows no scripts, as a Sentinel does not: give the URL of the Redis itself, such as that of a Service that follows the master';
+
 /** A short name means another Service in each namespace: the workers' is not the operator's. */
 const hintOn = (code: string | undefined, address: string): string =>
   (code === 'ENOTFOUND' || code === 'EAI_AGAIN') && !address.includes('.')
     ? '; the operator looks it up in its own namespace: write NAME.NAMESPACE.svc'
     : '';
+
+const unusable = (address: string, why: string): RedisFailure => ({
+  ok: false,
+  trouble: 'RedisUrlInvalid',
+  because: `Redis at ${address} cannot be used: ${why}`,
+});
 
 /** Sorts what went wrong on the way to the Redis at `address` (`host:port`) and says it in one sentence. */
 export function redisFailure(error: unknown, address: string): RedisFailure {
@@ -68,6 +88,8 @@ export function redisFailure(error: unknown, address: string): RedisFailure {
   const code = codeOf(error);
   const auth = code === undefined ? authFailureOf(text, address) : undefined;
   if (auth !== undefined) return { ok: false, trouble: 'RedisAuthFailed', because: auth };
+  if (code === undefined && isAcrossSlots(text)) return unusable(address, NEEDS_HASH_TAG);
+  if (code === undefined && isSentinel(text)) return unusable(address, SENTINEL);
   const meaning = code === undefined ? undefined : SOCKET[code];
   const why = meaning === undefined ? (code ?? text) : `${meaning} (${code})${hintOn(code, address)}`;
   return { ok: false, trouble: 'RedisUnreachable', because: `Redis at ${address} does not serve: ${why}` };

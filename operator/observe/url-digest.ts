@@ -1,0 +1,31 @@
+import { scrypt } from 'node:crypto';
+import { promisify } from 'node:util';
+import { REDIS_SECRET_ANNOTATION, REDIS_URL_ANNOTATION } from '../api/names.ts';
+import type { UrlMark } from '../core/state.ts';
+
+const LENGTH = 16;
+/**
+ * Whoever may see pods sees their annotations, and may try passwords on a digest: some ten milliseconds a try, in libuv's
+ * threads. The URL of a usual Redis holds a random password, for which no such search is of any use.
+ */
+const COST = { N: 4096 };
+
+const derive = promisify<string, string, number, typeof COST, Buffer>(scrypt);
+
+export type UrlFacts = Readonly<{
+  url: string;
+  version: string;
+  /** UID of the pool: two pools with one URL have two digests. */
+  salt: string;
+  /** Annotations of the pool's Deployment, where there is one. */
+  annotations: Readonly<Record<string, string>>;
+}>;
+
+/** The mark of a URL. Of the version of the Secret that the Deployment was marked from, it is the mark there. */
+export async function markOfUrl({ url, version, salt, annotations }: UrlFacts): Promise<UrlMark> {
+  const known = annotations[REDIS_URL_ANNOTATION];
+  if (known !== undefined && annotations[REDIS_SECRET_ANNOTATION] === version) {
+    return { digest: known, secretVersion: version };
+  }
+  return { digest: (await derive(url, salt, LENGTH, COST)).toString('hex'), secretVersion: version };
+}
