@@ -145,3 +145,30 @@ it('makes no series of a job name that nobody handles, however many such names c
   expect(samples).toContain('bullmq_job_attempts_total{queue="q",name="unknown",outcome="failed_final"} 50');
   expect(samples).toContain('bullmq_job_attempts_total{queue="q",name="test-job",outcome="completed"} 1');
 });
+
+it('gives only the series that are asked for by name, and does not ask Redis for what it knows itself', async () => {
+  let observed = 0;
+  const metrics = createMetrics({
+    queue: 'q',
+    handlerNames: ['test-job'],
+    concurrency: 25,
+    activeJobs: () => 4,
+    runningSeconds: () => 9.5,
+    observe: async () => {
+      observed += 1;
+      return { snapshot, redisConnected: true };
+    },
+  });
+  const alone = await metrics.text(['bullmq_worker_active_jobs', 'bullmq_job_duration_seconds', 'no_such_series']);
+  expect(samplesOf(alone)).toEqual([
+    'bullmq_worker_active_jobs{queue="q"} 4',
+    ...histogram('bullmq_job_duration_seconds'),
+  ]);
+  expect(alone.endsWith('\n')).toBe(true);
+  expect(observed).toBe(0);
+  const both = samplesOf(await metrics.text(['bullmq_worker_active_jobs', 'bullmq_queue_paused']));
+  expect(both).toEqual(['bullmq_worker_active_jobs{queue="q"} 4', 'bullmq_queue_paused{queue="q"} 1']);
+  expect(samplesOf(await metrics.text(['worker_redis_connected']))).toEqual(['worker_redis_connected 1']);
+  expect(observed).toBe(2);
+  expect(await metrics.text(['no_such_series'])).toBe('');
+});

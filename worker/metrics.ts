@@ -14,6 +14,8 @@ export type Outcome = (typeof OUTCOMES)[number];
 /** Value of the label `name` for jobs without a handler: any number of such names may come, and none is worth a series. */
 const UNKNOWN_JOB_NAME = 'unknown';
 
+const REDIS_CONNECTED = 'worker_redis_connected';
+
 /** Seconds. Jobs are calls of language models and the like: from an instant answer to ten minutes. */
 const JOB_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600];
 
@@ -34,8 +36,8 @@ export type WorkerMetrics = Readonly<{
   countAttempt: (name: string, outcome: Outcome) => void;
   observeDuration: (seconds: number) => void;
   observeWait: (seconds: number) => void;
-  /** Prometheus text format 0.0.4. */
-  text: () => Promise<string>;
+  /** Prometheus text format 0.0.4; with names, only the series of these. Redis is read only for what needs it. */
+  text: (names?: readonly string[]) => Promise<string>;
   /** The same series as a list of `{name, help, type, values}`. */
   json: () => Promise<object[]>;
   contentType: string;
@@ -63,6 +65,12 @@ export const createMetrics = (options: Options): WorkerMetrics => {
   const ofQueue = new Registry();
   const setQueue = createQueueGauges(ofQueue, options.queue);
 
+  /** Series that nobody needs to ask Redis for. */
+  const setAlone = (names: readonly string[]): boolean => {
+    if (names.some((name) => name === REDIS_CONNECTED || ofQueue.getSingleMetric(name) !== undefined)) return false;
+    setOwn(undefined);
+    return true;
+  };
   const registries = async (): Promise<Registry[]> => {
     const { snapshot, redisConnected } = await options.observe();
     setOwn(redisConnected);
@@ -79,7 +87,11 @@ export const createMetrics = (options: Options): WorkerMetrics => {
     },
     observeDuration: (seconds) => duration.observe({ queue: options.queue }, seconds),
     observeWait: (seconds) => wait.observe({ queue: options.queue }, seconds),
-    text: async () => (await Promise.all((await registries()).map((registry) => registry.metrics()))).join('\n'),
+    text: async (names) => {
+      if (names === undefined) return joined((await registries()).map((registry) => registry.metrics()));
+      const asked = setAlone(names) ? [own] : await registries();
+      return joined(asked.flatMap((registry) => selected(registry, names)));
+    },
     json: async () =>
       (await Promise.all((await registries()).map((registry) => registry.getMetricsAsJSON())))
         .flat()
@@ -87,6 +99,16 @@ export const createMetrics = (options: Options): WorkerMetrics => {
     contentType: own.contentType,
   };
 };
+
+const joined = async (parts: readonly Promise<string>[]): Promise<string> => {
+  const texts = (await Promise.all(parts)).map((text) => text.trimEnd()).filter((text) => text !== '');
+  return texts.length === 0 ? '' : `${texts.join('\n\n')}\n`;
+};
+
+const selected = (registry: Registry, names: readonly string[]): readonly Promise<string>[] =>
+  [...new Set(names)]
+    .filter((name) => registry.getSingleMetric(name) !== undefined)
+    .map((name) => registry.getSingleMetricAsString(name));
 
 const createAttempts = (registry: Registry, { queue, handlerNames }: Options) => {
   const attempts = new Counter({
@@ -136,7 +158,7 @@ const createOwnGauges = (registry: Registry, { queue, concurrency, activeJobs, r
     registers,
   });
   const redis = new Gauge({
-    name: 'worker_redis_connected',
+    name: REDIS_CONNECTED,
     help: '1 while this replica reaches Redis and can fetch jobs, else 0.',
     registers,
   });
@@ -147,10 +169,10 @@ const createOwnGauges = (registry: Registry, { queue, concurrency, activeJobs, r
   });
   slots.set({ queue }, concurrency);
   start.set(PROCESS_START_MS / 1000);
-  return (redisConnected: boolean): void => {
+  return (redisConnected: boolean | undefined): void => {
     active.set({ queue }, activeJobs());
     ages.set({ queue }, runningSeconds());
-    redis.set(redisConnected ? 1 : 0);
+    if (redisConnected !== undefined) redis.set(redisConnected ? 1 : 0);
   };
 };
 

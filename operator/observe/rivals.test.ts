@@ -10,7 +10,7 @@ const queue = { prefix: 'bull', name: 'jobs' };
 
 function directoryOf(urls: Readonly<Record<string, string>>): QueueDirectory {
   const queues = new QueueDirectory();
-  for (const [key, url] of Object.entries(urls)) queues.enter(key, url, queue);
+  for (const [key, url] of Object.entries(urls)) queues.enter(key, { url: url, queue: queue });
   return queues;
 }
 
@@ -32,20 +32,20 @@ describe('pools on one queue', () => {
 
   it('are strangers on another queue, prefix, database or server', () => {
     const queues = directoryOf({ 'a/one': 'redis://redis:6379' });
-    queues.enter('a/2', 'redis://redis:6379', { ...queue, name: 'other' });
-    queues.enter('a/3', 'redis://redis:6379', { ...queue, prefix: 'x' });
-    queues.enter('a/4', 'redis://redis:6379/1', queue);
-    queues.enter('a/5', 'redis://other:6379', queue);
+    queues.enter('a/2', { url: 'redis://redis:6379', queue: { ...queue, name: 'other' } });
+    queues.enter('a/3', { url: 'redis://redis:6379', queue: { ...queue, prefix: 'x' } });
+    queues.enter('a/4', { url: 'redis://redis:6379/1', queue: queue });
+    queues.enter('a/5', { url: 'redis://other:6379', queue: queue });
     expect(queues.othersBeside('a/one')).toEqual([]);
   });
 
   it('know each other although their Secrets have two names of one Redis, once it says who it is', () => {
     const queues = directoryOf({ 'a/one': 'redis://redis.a', 'a/two': 'redis://10.0.0.7' });
     expect(queues.othersBeside('a/one')).toEqual([]);
-    queues.enter('a/one', 'redis://redis.a', queue, 'run-1');
-    queues.enter('a/two', 'redis://10.0.0.7', queue, 'run-1');
-    queues.enter('a/three', 'redis://10.0.0.8', queue, 'run-2');
-    queues.enter('a/four', 'redis://10.0.0.7/1', queue, 'run-1');
+    queues.enter('a/one', { url: 'redis://redis.a', queue: queue, server: 'run-1' });
+    queues.enter('a/two', { url: 'redis://10.0.0.7', queue: queue, server: 'run-1' });
+    queues.enter('a/three', { url: 'redis://10.0.0.8', queue: queue, server: 'run-2' });
+    queues.enter('a/four', { url: 'redis://10.0.0.7/1', queue: queue, server: 'run-1' });
     expect(queues.othersBeside('a/one')).toEqual(['a/two']);
     expect(queues.forget('a/two')).toEqual(['a/one']);
     expect(queues.othersBeside('a/one')).toEqual([]);
@@ -60,11 +60,11 @@ describe('pools on one queue', () => {
 
   it('leave the old queue when their Secret names another Redis, none, or nothing that is a URL', () => {
     const queues = directoryOf({ 'a/one': 'redis://redis', 'a/two': 'redis://redis' });
-    queues.enter('a/one', 'redis://other', queue);
+    queues.enter('a/one', { url: 'redis://other', queue: queue });
     expect(queues.othersBeside('a/two')).toEqual([]);
-    queues.enter('a/one', 'redis://redis', queue);
+    queues.enter('a/one', { url: 'redis://redis', queue: queue });
     expect(queues.othersBeside('a/two')).toEqual(['a/one']);
-    queues.enter('a/one', 'nonsense', queue);
+    queues.enter('a/one', { url: 'nonsense', queue: queue });
     expect(queues.othersBeside('a/two')).toEqual([]);
     queues.leave('a/two');
     expect(queues.knows('a/two')).toBe(true);

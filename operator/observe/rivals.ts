@@ -14,6 +14,9 @@ export const QUEUE_INDEX = 'queue';
 export const queueIndex = ({ parsed }: Pick<PoolObject, 'parsed'>): readonly string[] =>
   parsed.ok ? [keyBaseOf(parsed.pool.spec.queue)] : [];
 
+/** A queue, and where it is; `server` is the id of its Redis, where that is known. */
+export type Whereabouts = Readonly<{ url: string; queue: QueueName; server?: string | undefined }>;
+
 /**
  * Which pools work on which queue. Two Secrets may hold two spellings of one Redis, so places are compared; and two names
  * of one Redis, so servers are, by what they say of themselves, as soon as that is known.
@@ -28,9 +31,9 @@ export class QueueDirectory {
     return this.#placesOf.has(poolKey);
   }
 
-  /** The pool works on this queue from now on; `server` is the id of its Redis, where that is known. */
-  enter(poolKey: string, url: string, queue: QueueName, server?: string): void {
-    const places = placesOf(url, queue, server);
+  /** The pool works on this queue from now on. */
+  enter(poolKey: string, at: Whereabouts): void {
+    const places = placesOf(at);
     this.forget(poolKey);
     this.#placesOf.set(poolKey, places);
     for (const place of places) this.#poolsAt.set(place, (this.#poolsAt.get(place) ?? new Set()).add(poolKey));
@@ -82,7 +85,7 @@ export async function findRivals(parts: RivalParts, pool: Pool, url: string): Pr
     .byIndex(QUEUE_INDEX, keyBaseOf(pool.spec.queue))
     .filter((object) => keyOf(object) !== key);
   const server = namesakes.length === 0 ? undefined : await redis.identify(key);
-  queues.enter(key, url, pool.spec.queue, server);
+  queues.enter(key, { url, queue: pool.spec.queue, server });
   const strangers = namesakes.filter((object) => !queues.knows(keyOf(object)));
   await Promise.all(strangers.map((object) => lookUp(parts, object)));
   return queues.othersBeside(key).flatMap((other) => {
@@ -102,14 +105,14 @@ async function lookUp({ secrets, redis, queues }: RivalParts, { parsed, ...ref }
   const { commandsPerMinute } = queue;
   const opened = redis.open(key, { url: secret.url, queue, commandsPerMinute });
   const server = opened.ok ? await redis.identify(key) : undefined;
-  if (!queues.knows(key)) queues.enter(key, secret.url, queue, server);
+  if (!queues.knows(key)) queues.enter(key, { url: secret.url, queue, server });
 }
 
 /** A pool as another one sees it. */
 const rivalOf = ({ namespace, name, uid, createdAt }: PoolObject): Rival => ({ namespace, name, uid, createdAt });
 
 /** Where the queue is, in one spelling, and in which server; none for a URL that cannot be used. */
-function placesOf(url: string, { prefix, name }: QueueName, server: string | undefined): readonly string[] {
+function placesOf({ url, queue: { prefix, name }, server }: Whereabouts): readonly string[] {
   const parsed = parseRedisUrl(url);
   if (!parsed.ok) return [];
   const { host, port, db } = parsed.target;

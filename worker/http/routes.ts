@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { HealthReport } from '../health.ts';
 import type { WorkerMetrics } from '../metrics.ts';
 import { json } from './server.ts';
@@ -12,10 +13,10 @@ type Sources = Readonly<{
 
 /** The endpoints that a worker image offers; all are read without a token, so none may show a secret. */
 export const createRoutes = ({ readiness, health, metrics }: Sources): Routes => {
-  const exposition = async (): Promise<Reply> => ({
+  const exposition = async ({ url = '/' }: IncomingMessage): Promise<Reply> => ({
     status: 200,
     contentType: metrics.contentType,
-    body: await metrics.text(),
+    body: await metrics.text(namesIn(url)),
   });
   return {
     // The answer itself is the check: an event loop that stands still gives none.
@@ -33,10 +34,17 @@ export const createRoutes = ({ readiness, health, metrics }: Sources): Routes =>
       },
     },
     '/metrics': {
-      GET: async (request) => (prefersText(request.headers.accept) ? exposition() : json(200, await metrics.json())),
+      GET: async (request) =>
+        prefersText(request.headers.accept) ? exposition(request) : json(200, await metrics.json()),
     },
     '/metrics/prometheus': { GET: exposition },
   };
+};
+
+/** `?name[]=A&name[]=B`, as clients of Prometheus in other languages have it; undefined for all. */
+const namesIn = (url: string): readonly string[] | undefined => {
+  const names = new URLSearchParams(url.split('?', 2)[1] ?? '').getAll('name[]');
+  return names.length === 0 ? undefined : names;
 };
 
 /** A Prometheus server names one of the text formats in `Accept`; browsers and curl name neither. */

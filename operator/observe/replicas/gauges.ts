@@ -37,6 +37,9 @@ export const WANTED_SERIES: ReadonlySet<string> = new Set([
   `${DURATION}_count`,
 ]);
 
+/** What every replica is asked for: the numbers of its own. The queue's are the same from all, so one is asked for them. */
+export const OWN_METRICS: readonly string[] = [ACTIVE, ACTIVE_AGE, CONCURRENCY, PROCESS_START, DURATION];
+
 /** A series that is missing, doubled or not a number that a count or a time can be. */
 class SeriesError extends Error {}
 

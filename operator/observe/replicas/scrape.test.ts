@@ -72,7 +72,10 @@ it('asks every replica for itself and one for the queue', async () => {
   });
   const targets = [targetOf(server), targetOf(server, false)];
   const { reports, queue } = await newScraper().scrape(targets, 'q');
-  expect(asked).toEqual(['GET /metrics/prometheus', 'GET /metrics/prometheus']);
+  const own = ['bullmq_worker_active_jobs', 'bullmq_worker_active_jobs_age_seconds', 'bullmq_worker_concurrency'];
+  const names = [...own, 'process_start_time_seconds', 'bullmq_job_duration_seconds'];
+  const selection = names.map((name) => `name%5B%5D=${name}`).join('&');
+  expect(asked.toSorted()).toEqual(['GET /metrics/prometheus', `GET /metrics/prometheus?${selection}`]);
   const report = { active: 1, slots: 25, processStart: 5, durationSum: 2, durationCount: 1 };
   for (const { uid } of targets) expect(reports.get(uid)).toEqual({ ok: true, at: 42, value: report });
   expect(queue).toMatchObject({ ok: true, at: 42, value: { ready: 2, active: 1, source: 'Workers' } });
@@ -84,6 +87,35 @@ it('takes the queue from another ready replica when the first does not have it',
   const { reports, queue } = await newScraper().scrape([stale, good], 'q');
   expect(queue).toMatchObject({ ok: true });
   expect(reports.get(stale.uid)).toMatchObject({ ok: true });
+});
+
+it('asks another replica for the queue next time, when the first did not have it, and no more than three', async () => {
+  let whole = 0;
+  const withoutQueue: RequestListener = (request, response) => {
+    if (!request.url?.includes('?')) whole += 1;
+    response.end(text(OWN));
+  };
+  let now = 42;
+  const scraper = newScraper({ now: () => now });
+  const stale = targetOf(await serve(withoutQueue));
+  const good = targetOf(
+    await serve((request, response) => response.end(text(request.url?.includes('?') ? OWN : [...GOOD, ...OWN]))),
+  );
+  expect((await scraper.scrape([stale, good], 'q')).queue).toMatchObject({ ok: true });
+  expect(whole).toBe(1);
+  for (let round = 0; round < 5; round += 1) {
+    now += 1_000;
+    expect((await scraper.scrape([stale, good], 'q')).queue).toMatchObject({ ok: true });
+  }
+  expect(whole).toBe(1);
+  now += 10_000;
+  await scraper.scrape([stale, good], 'q');
+  expect(whole).toBe(2);
+
+  whole = 0;
+  const many = await Promise.all(Array.from({ length: 5 }, async () => targetOf(await serve(withoutQueue))));
+  expect((await newScraper().scrape(many, 'q')).queue).toMatchObject({ ok: false });
+  expect(whole).toBe(3);
 });
 
 it('says which series a replica lacks when none has the queue', async () => {
