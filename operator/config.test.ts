@@ -23,8 +23,8 @@ describe('the environment of the operator', () => {
       LEASE_NAME: 'agent-worker-pool',
       LEASE_DURATION_SECONDS: 15_000,
       CONCURRENT_PASSES: 16,
-      KUBE_API_QPS: 50,
-      KUBE_API_BURST: 100,
+      KUBE_API_QPS: 200,
+      KUBE_API_BURST: 500,
       WATCH_NAMESPACES: [],
     });
   });

@@ -52,9 +52,9 @@ const environment = z.object({
   /** Pools that are looked after at a time. */
   CONCURRENT_PASSES: whole(1, 256).default(16),
   /** Calls to the API server a second, over time; watches and the lease are not counted. */
-  KUBE_API_QPS: number('a number', { least: 1, most: 1000 }).default(50),
+  KUBE_API_QPS: number('a number', { least: 1, most: 1000 }).default(200),
   /** Calls that may be made at once after a pause. */
-  KUBE_API_BURST: whole(1, 2000).default(100),
+  KUBE_API_BURST: whole(1, 2000).default(500),
   /** The only namespaces that are looked at; empty: all. */
   WATCH_NAMESPACES: namespaces.default([]),
   /** Label selector: the pools that this operator looks after, where several share them. */

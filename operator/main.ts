@@ -26,6 +26,7 @@ import { RedisSecretReader } from './observe/redis-secret.ts';
 import { SecretCache } from './observe/secret-cache.ts';
 import { Scraper } from './observe/replicas/scrape.ts';
 import { QUEUE_INDEX, QueueDirectory, queueIndex } from './observe/rivals.ts';
+import { UrlMarks } from './observe/url-digest.ts';
 import { PoolPass } from './pool-pass.ts';
 import { createLog } from './telemetry/log.ts';
 import { createPoolMetrics } from './telemetry/metrics.ts';
@@ -155,11 +156,13 @@ function build(kube: Kube) {
       secrets,
       queues: new QueueDirectory(),
       deploymentsBeside: new DeploymentBesideReader({ client, now }),
+      urlMarks: new UrlMarks(),
       epoch: () => election.epoch(),
     },
     client,
     now,
     enqueue,
+    crowded: () => controller.crowded(),
     reporter: new Reporter({
       log,
       metrics: poolMetrics,

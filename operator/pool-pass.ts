@@ -24,6 +24,8 @@ export type PassParts = Readonly<{
   now: () => Millis;
   /** Asks for a pass over another pool. */
   enqueue: (poolKey: string) => void;
+  /** Other pools wait for their turn: what can be said later is said later. */
+  crowded: () => boolean;
 }>;
 
 /** What one leader keeps of a pool between passes; all of it can be lost. */
@@ -43,6 +45,7 @@ type Failed = Readonly<{ decision: Decision }> & Extract<ApplyOutcome, { kind: '
 
 const AGAIN_MS: Millis = 50;
 const INVALID_AGAIN_MS: Millis = 30_000;
+const STATUS_LATER_MS: Millis = 500;
 
 /** One pass over one pool: observe, decide, act. Level-based: it starts from what is, and running it twice changes nothing. */
 export class PoolPass {
@@ -99,10 +102,12 @@ export class PoolPass {
     if (isConflict) return AGAIN_MS;
     entry.memory = acted.memory;
     armWaking(observation, decision, woken);
-    const owedInMs = await this.#writeStatus(
-      { type: poolType, ...object },
-      { entry, before: pool.status, next: decision.status },
-    );
+    const onlyScaled = decision.actions.length > 0 && decision.actions.every(({ kind }) => kind === 'apply');
+    // A burst on many pools: every pool gets its number before any gets its status.
+    const owedInMs =
+      onlyScaled && this.#parts.crowded()
+        ? STATUS_LATER_MS
+        : await this.#writeStatus({ type: poolType, ...object }, { entry, before: pool.status, next: decision.status });
     reporter.events(pool, decision.events);
     const { redis, againInMs } = observation;
     const lookAgainInMs = redis?.lookAgainInMs() ?? Number.POSITIVE_INFINITY;
@@ -180,7 +185,8 @@ export class PoolPass {
 
   /** Its workers are the garbage collector's, or go on when the pool was orphaned; only what is kept here ends. */
   #forget(poolKey: string): undefined {
-    const { redis, prometheus, secrets, queues } = this.#parts.gather;
+    const { redis, prometheus, secrets, queues, urlMarks } = this.#parts.gather;
+    urlMarks.forget(this.#entries.get(poolKey)?.uid ?? '');
     redis.release(poolKey);
     prometheus.forget(poolKey);
     secrets.forget(poolKey);

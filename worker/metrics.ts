@@ -43,6 +43,13 @@ export type WorkerMetrics = Readonly<{
   contentType: string;
 }>;
 
+const createSupabaseGauge = (registry: Registry) =>
+  new Gauge({
+    name: 'worker_supabase_connected',
+    help: '1 while the last check of Supabase by this replica succeeded, else 0.',
+    registers: [registry],
+  });
+
 /** The series of this replica, and those of the queue for as long as the queue is known. */
 export const createMetrics = (options: Options): WorkerMetrics => {
   const own = new Registry();
@@ -57,20 +64,10 @@ export const createMetrics = (options: Options): WorkerMetrics => {
   });
   const setOwn = createOwnGauges(own, options);
   const ofSupabase = new Registry();
-  const supabase = new Gauge({
-    name: 'worker_supabase_connected',
-    help: '1 while the last check of Supabase by this replica succeeded, else 0.',
-    registers: [ofSupabase],
-  });
+  const supabase = createSupabaseGauge(ofSupabase);
   const ofQueue = new Registry();
   const setQueue = createQueueGauges(ofQueue, options.queue);
 
-  /** Series that nobody needs to ask Redis for. */
-  const setAlone = (names: readonly string[]): boolean => {
-    if (names.some((name) => name === REDIS_CONNECTED || ofQueue.getSingleMetric(name) !== undefined)) return false;
-    setOwn(undefined);
-    return true;
-  };
   const registries = async (): Promise<Registry[]> => {
     const { snapshot, redisConnected } = await options.observe();
     setOwn(redisConnected);
@@ -89,8 +86,11 @@ export const createMetrics = (options: Options): WorkerMetrics => {
     observeWait: (seconds) => wait.observe({ queue: options.queue }, seconds),
     text: async (names) => {
       if (names === undefined) return joined((await registries()).map((registry) => registry.metrics()));
-      const asked = setAlone(names) ? [own] : await registries();
-      return joined(asked.flatMap((registry) => selected(registry, names)));
+      if (names.some((name) => name === REDIS_CONNECTED || own.getSingleMetric(name) === undefined))
+        return joined((await registries()).flatMap((registry) => selected(registry, names)));
+      // What the replica knows itself: nobody is asked for it.
+      setOwn(undefined);
+      return joined(selected(own, names));
     },
     json: async () =>
       (await Promise.all((await registries()).map((registry) => registry.getMetricsAsJSON())))

@@ -41,6 +41,8 @@ export type ControllerOptions = Readonly<{
 export type Controller = Readonly<{
   name: string;
   queue: WorkQueue;
+  /** Keys wait that an event has added: more is asked for than can be done at once. */
+  crowded(): boolean;
   /** Adds a key; before `start` keys only gather. */
   enqueue(key: string, priority?: Priority): void;
   start(): void;
@@ -101,6 +103,10 @@ class PassController implements Controller {
 
   enqueue(key: string, priority?: Priority): void {
     this.queue.add(key, priority);
+  }
+
+  crowded(): boolean {
+    return this.queue.size('normal') > 0;
   }
 
   start(): void {
@@ -167,7 +173,8 @@ class PassController implements Controller {
     this.queue.forget(key);
     this.reported.delete(key);
     if (answer?.recheckAfterMs === undefined) return 'success';
-    this.queue.addAfter(key, answer.recheckAfterMs);
+    // What an event asks for goes first: looking again can wait for those whose turn an event has made.
+    this.queue.addAfter(key, answer.recheckAfterMs, 'low');
     return 'requeue_after';
   }
 

@@ -27,8 +27,8 @@ export type WorkQueueOptions = Readonly<{
 export type WorkQueue = Readonly<{
   /** Due now. A later delay of the key is void; low priority never holds back what was added as normal. */
   add(key: string, priority?: Priority): void;
-  /** Due after `ms`. Of several delays the earliest holds. */
-  addAfter(key: string, ms: number): void;
+  /** Due after `ms`. Of several delays the earliest holds, with its priority. */
+  addAfter(key: string, ms: number, priority?: Priority): void;
   /** Due after the key's backoff, or after `atLeastMs`; answers with the delay in ms. */
   addRateLimited(key: string, atLeastMs?: number): number;
   /** Ends the key's backoff. */
@@ -40,8 +40,8 @@ export type WorkQueue = Readonly<{
   done(key: string): void;
   /** Drops a key that no longer exists: its delay, backoff and turn. */
   drop(key: string): void;
-  /** Keys that are due and wait. */
-  size(): number;
+  /** Keys that are due and wait, all or of one priority. */
+  size(priority?: Priority): number;
   /** For each key that is worked on, since how many ms. */
   running(): ReadonlyMap<string, number>;
   /** Nothing is taken any more; what runs goes on. */
@@ -54,7 +54,7 @@ export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
   return new KeyQueue(options);
 }
 
-type Delay = { dueAt: number; timer: NodeJS.Timeout };
+type Delay = { dueAt: number; priority: Priority; timer: NodeJS.Timeout };
 
 class KeyQueue implements WorkQueue {
   private readonly lanes: Record<Priority, Map<string, number>> = { normal: new Map(), low: new Map() };
@@ -90,14 +90,14 @@ class KeyQueue implements WorkQueue {
     this.serve();
   }
 
-  addAfter(key: string, ms: number): void {
+  addAfter(key: string, ms: number, priority: Priority = 'normal'): void {
     if (this.isShutDown || this.lanes.normal.has(key)) return;
-    if (ms <= 0) return this.add(key);
+    if (ms <= 0) return this.add(key, priority);
     const dueAt = performance.now() + ms;
     const pending = this.delays.get(key);
     if (pending && pending.dueAt <= dueAt) return;
     this.clearDelay(key);
-    this.delays.set(key, { dueAt, timer: this.timerFor(key, dueAt) });
+    this.delays.set(key, { dueAt, priority, timer: this.timerFor(key, dueAt) });
   }
 
   addRateLimited(key: string, atLeastMs = 0): number {
@@ -143,8 +143,8 @@ class KeyQueue implements WorkQueue {
     this.observer.depth?.(this.size());
   }
 
-  size(): number {
-    return this.lanes.normal.size + this.lanes.low.size;
+  size(priority?: Priority): number {
+    return priority === undefined ? this.lanes.normal.size + this.lanes.low.size : this.lanes[priority].size;
   }
 
   running(): ReadonlyMap<string, number> {
@@ -167,7 +167,10 @@ class KeyQueue implements WorkQueue {
         const delay = this.delays.get(key);
         if (!delay) return;
         if (performance.now() < delay.dueAt) delay.timer = this.timerFor(key, delay.dueAt);
-        else this.add(key);
+        else {
+          this.delays.delete(key);
+          this.add(key, delay.priority);
+        }
       },
       Math.ceil(clampDelay(dueAt - performance.now())),
     );

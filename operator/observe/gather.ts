@@ -17,7 +17,7 @@ import type { RedisSecretReader } from './redis-secret.ts';
 import type { Scraped, Scraper, ScrapeTarget } from './replicas/scrape.ts';
 import { openWay, reopenWay, type Way } from './redis-way.ts';
 import type { QueueDirectory } from './rivals.ts';
-import { markOfUrl } from './url-digest.ts';
+import type { UrlMarks } from './url-digest.ts';
 
 export type GatherParts = Readonly<{
   now: () => Millis;
@@ -30,6 +30,7 @@ export type GatherParts = Readonly<{
   redis: RedisAccessRegistry;
   scraper: Scraper;
   prometheus: PrometheusSource;
+  urlMarks: UrlMarks;
   queues: QueueDirectory;
   autoscalers: Pick<Reflector<AutoscalerObject>, 'store'>;
   /** The epoch of this leader. */
@@ -92,7 +93,7 @@ export async function gather(parts: GatherParts, pool: Pool, options: GatherOpti
       : unknown('the pods were not listed yet'),
     queue: reading.queue,
     redis: reading.redis,
-    ...(await markOf(way, pool, deployment)),
+    ...(await markOf(parts.urlMarks, way, { pool, deployment })),
     rivals: way.rivals,
     autoscalers: findAutoscalers([parts.autoscalers], pool),
     epoch: parts.epoch(),
@@ -118,14 +119,14 @@ function readThrough({ opened }: Way, question: Omit<QueueQuestion, 'watching' |
 }
 
 async function markOf(
+  marks: UrlMarks,
   { secret }: Way,
-  pool: Pool,
-  deployment: Known<DeploymentView | null>,
+  { pool, deployment }: Pick<PoolState, 'pool' | 'deployment'>,
 ): Promise<Pick<PoolState, 'redisUrl'>> {
   if (secret === undefined) return {};
   const annotations = deployment.ok ? (deployment.value?.annotations ?? {}) : {};
   const { url, version } = secret;
-  return { redisUrl: await markOfUrl({ url, version, salt: pool.uid, annotations }) };
+  return { redisUrl: await marks.of({ url, version, salt: pool.uid, annotations }) };
 }
 
 const unreadable = (access: RedisAccess & { ok: false }): DepthReading => ({ depth: unknown(access.because), access });

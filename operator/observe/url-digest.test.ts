@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { REDIS_SECRET_ANNOTATION, REDIS_URL_ANNOTATION } from '../api/names.ts';
-import { markOfUrl } from './url-digest.ts';
+import { UrlMarks } from './url-digest.ts';
 
+const markOfUrl = (facts: Parameters<UrlMarks['of']>[0]) => new UrlMarks().of(facts);
 const facts = { url: 'redis://:s3cret@redis', version: 'uid/1', salt: 'pool', annotations: {} };
 
 it('is the same for the same URL of a pool, another for each other, and tells nothing of it', async () => {

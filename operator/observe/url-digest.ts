@@ -21,11 +21,25 @@ export type UrlFacts = Readonly<{
   annotations: Readonly<Record<string, string>>;
 }>;
 
-/** The mark of a URL. Of the version of the Secret that the Deployment was marked from, it is the mark there. */
-export async function markOfUrl({ url, version, salt, annotations }: UrlFacts): Promise<UrlMark> {
-  const known = annotations[REDIS_URL_ANNOTATION];
-  if (known !== undefined && annotations[REDIS_SECRET_ANNOTATION] === version) {
-    return { digest: known, secretVersion: version };
+/** The marks of the pools' URLs, each worked out once. */
+export class UrlMarks {
+  readonly #last = new Map<string, Readonly<{ url: string; digest: string }>>();
+
+  /** Of the version of the Secret that the Deployment was marked from, it is the mark there. */
+  async of({ url, version, salt, annotations }: UrlFacts): Promise<UrlMark> {
+    const known = annotations[REDIS_URL_ANNOTATION];
+    if (known !== undefined && annotations[REDIS_SECRET_ANNOTATION] === version) {
+      return { digest: known, secretVersion: version };
+    }
+    const last = this.#last.get(salt);
+    if (last?.url === url) return { digest: last.digest, secretVersion: version };
+    const digest = (await derive(url, salt, LENGTH, COST)).toString('hex');
+    this.#last.set(salt, { url, digest });
+    return { digest, secretVersion: version };
   }
-  return { digest: (await derive(url, salt, LENGTH, COST)).toString('hex'), secretVersion: version };
+
+  /** The pool is gone. */
+  forget(salt: string): void {
+    this.#last.delete(salt);
+  }
 }
