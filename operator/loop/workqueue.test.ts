@@ -73,6 +73,20 @@ describe('a work queue', () => {
     expect(order.indexOf('low-2')).toBe(29);
   });
 
+  it('lets a key that is to be looked at again wait behind those that an event added, and raises it by an event', async () => {
+    const queue = createWorkQueue();
+    queue.addAfter('again', 10, 'low');
+    queue.addAfter('event', 10, 'low');
+    await tick(11);
+    queue.add('new');
+    queue.add('event');
+    expect([queue.size('normal'), queue.size('low')]).toEqual([2, 1]);
+    expect(await takeAll(queue)).toEqual(['new', 'event', 'again']);
+    queue.done('again');
+    await tick(5_000);
+    expect(queue.size()).toBe(0);
+  });
+
   it('raises a key that waits with low priority when it is added as normal', async () => {
     const queue = createWorkQueue();
     queue.add('resync', 'low');

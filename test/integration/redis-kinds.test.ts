@@ -178,7 +178,10 @@ describe('a rotated Redis Secret', () => {
       ({ metadata: { uid: 'u', resourceVersion: '1' }, data: { REDIS_URL: Buffer.from(url).toString('base64') } }) as T;
     const parts = {
       pools: { store: { get: () => undefined, byIndex: () => [] } },
-      secrets: new RedisSecretReader(new SecretCache({ client: { get }, now: () => now })),
+      secrets: new RedisSecretReader(new SecretCache({ client: { get }, now: () => now }), {
+        role: 'secrets',
+        account: 'here:operator',
+      }),
       redis: newRegistry(),
       queues: new QueueDirectory(),
     };
