@@ -129,6 +129,19 @@ function watchCluster({ config, transport, log, metrics, ownWrites }: Kube, enqu
   return { pools, deployments, pods, autoscalers };
 }
 
+/** Who is asked beside Redis: replicas, Prometheus servers, and Secrets for the way to both. */
+function sourcesOf({ config, client }: Kube) {
+  const secretCache = new SecretCache({ client, now });
+  const account = `${config.POD_NAMESPACE}:${config.SERVICE_ACCOUNT}`;
+  const prometheusClient = new PrometheusClient({ now });
+  return {
+    scraper: new Scraper({ now }),
+    prometheusClient,
+    secrets: new RedisSecretReader(secretCache, { role: config.SECRETS_ROLE, account }),
+    prometheus: new PrometheusSource(prometheusClient, secretCache),
+  };
+}
+
 /** The rooms of one pass, and the queue that starts it. */
 function build(kube: Kube) {
   const { config, client, log, registry, poolMetrics, recorder, ownWrites, election } = kube;
@@ -140,11 +153,7 @@ function build(kube: Kube) {
     onWake: (key) => pass.wake(key),
     onCommands: (key, commands) => poolMetrics.redisCommands(refOf(key), commands),
   });
-  const scraper = new Scraper({ now });
-  const account = `${config.POD_NAMESPACE}:${config.SERVICE_ACCOUNT}`;
-  const secretCache = new SecretCache({ client, now });
-  const secrets = new RedisSecretReader(secretCache, { role: config.SECRETS_ROLE, account });
-  const prometheusClient = new PrometheusClient({ now });
+  const { scraper, prometheusClient, secrets, prometheus } = sourcesOf(kube);
   const pass = new PoolPass({
     gather: {
       now,
@@ -152,7 +161,7 @@ function build(kube: Kube) {
       ...cluster,
       redis,
       scraper,
-      prometheus: new PrometheusSource(prometheusClient, secretCache),
+      prometheus,
       secrets,
       queues: new QueueDirectory(),
       deploymentsBeside: new DeploymentBesideReader({ client, now }),

@@ -116,6 +116,28 @@ describe('a controller', () => {
     expect(await count('controller_runtime_reconcile_total', { result: 'requeue_after' })).toBe(2);
   });
 
+  it('serves what an event asks for before it looks again at others, and says that more waits than it can do', async () => {
+    const order: string[] = [];
+    let release = (): void => {};
+    run(
+      async (key) => {
+        order.push(key);
+        if (key === 'slow') await new Promise<void>((resolve) => (release = resolve));
+        return key === 'again' && order.filter((each) => each === 'again').length === 1 ? { recheckAfterMs: 5 } : {};
+      },
+      { concurrency: 1 },
+    );
+    controller.enqueue('again');
+    controller.enqueue('slow');
+    await soon(() => expect(order).toEqual(['again', 'slow']));
+    await soon(() => expect(controller.queue.size('low')).toBe(1));
+    expect(controller.crowded()).toBe(false);
+    controller.enqueue('event');
+    expect(controller.crowded()).toBe(true);
+    release();
+    await soon(() => expect(order).toEqual(['again', 'slow', 'event', 'again']));
+  });
+
   it('ends a pass at its time limit, and says when one does not end', async () => {
     const ended: string[] = [];
     run(
