@@ -8,15 +8,25 @@ import { credentialsFromKubeConfig } from './kube/credentials.ts';
 import { createEventRecorder } from './kube/events.ts';
 import { createLeaderElector } from './kube/lease.ts';
 import { createKubeMetrics } from './kube/metrics.ts';
+import { OptionalReflector } from './kube/optional-reflector.ts';
 import { createReflector } from './kube/reflector.ts';
 import { deployments as deploymentType, keyOf, type ObjectRef, pods as podType, refOf } from './kube/resources.ts';
 import { checkServerVersion } from './kube/server-version.ts';
+import type { Change } from './kube/store.ts';
 import { createTransport } from './kube/transport.ts';
 import { createController } from './loop/controller.ts';
 import { type Component, createManager } from './loop/manager.ts';
 import { createLoopMetrics } from './loop/metrics.ts';
 import { createOwnWrites } from './loop/own-writes.ts';
-import { hpaType, projectHpa, TARGET_INDEX, targetIndex } from './observe/autoscalers.ts';
+import {
+  type AutoscalerObject,
+  hpaType,
+  projectHpa,
+  projectScaledObject,
+  scaledObjectType,
+  TARGET_INDEX,
+  targetIndex,
+} from './observe/autoscalers.ts';
 import { poolType, projectDeployment, projectPod, projectPool } from './observe/cluster.ts';
 import { DeploymentBesideReader } from './observe/deployment-beside.ts';
 import { RedisAccessRegistry } from './observe/queue/redis-access.ts';
@@ -113,20 +123,24 @@ function watchCluster({ config, transport, log, metrics, ownWrites }: Kube, enqu
   const deployments = createReflector({ ...ofPools, type: deploymentType, project: projectDeployment });
   const pods = createReflector({ ...ofPools, type: podType, project: projectPod });
   for (const reflector of [pools, deployments, pods]) ownWrites.watch(reflector);
-  const autoscalers = createReflector({
+  const ofAutoscalers = {
     ...common,
-    type: hpaType,
-    project: projectHpa,
     indexes: { [TARGET_INDEX]: targetIndex },
-    onChange: ({ previous, current }) => {
+    onChange: ({ previous, current }: Change<AutoscalerObject>) => {
       // Its own status changes every few seconds.
       if (previous?.target === current?.target) return;
       for (const { target } of [previous, current].filter((each) => each !== undefined)) {
         if (target !== undefined && pools.store.get(target) !== undefined) enqueue(target);
       }
     },
+  };
+  const hpas = createReflector({ ...ofAutoscalers, type: hpaType, project: projectHpa });
+  const scaledObjects = new OptionalReflector({
+    ...ofAutoscalers,
+    type: scaledObjectType,
+    project: projectScaledObject,
   });
-  return { pools, deployments, pods, autoscalers };
+  return { pools, deployments, pods, hpas, scaledObjects };
 }
 
 /** Who is asked beside Redis: replicas, Prometheus servers, and Secrets for the way to both. */
@@ -142,9 +156,18 @@ function sourcesOf({ config, client }: Kube) {
   };
 }
 
+/** Who tells of decisions: log, metrics and events about the pool. */
+const reporterOf = ({ log, poolMetrics, recorder }: Kube): Reporter =>
+  new Reporter({
+    log,
+    metrics: poolMetrics,
+    record: ({ namespace, name, uid }, event) =>
+      recorder.record({ ...event, regarding: { apiVersion: GROUP_VERSION, kind: KIND, namespace, name, uid } }),
+  });
+
 /** The rooms of one pass, and the queue that starts it. */
 function build(kube: Kube) {
-  const { config, client, log, registry, poolMetrics, recorder, ownWrites, election } = kube;
+  const { config, client, log, registry, poolMetrics, ownWrites, election } = kube;
   const enqueue: Enqueue = (key) => controller.enqueue(key);
   const cluster = watchCluster(kube, enqueue);
   const redis = new RedisAccessRegistry({
@@ -164,6 +187,7 @@ function build(kube: Kube) {
       prometheus,
       secrets,
       queues: new QueueDirectory(),
+      autoscalers: [cluster.hpas.store, cluster.scaledObjects],
       deploymentsBeside: new DeploymentBesideReader({ client, now }),
       urlMarks: new UrlMarks(),
       epoch: () => election.epoch(),
@@ -172,12 +196,7 @@ function build(kube: Kube) {
     now,
     enqueue,
     crowded: () => controller.crowded(),
-    reporter: new Reporter({
-      log,
-      metrics: poolMetrics,
-      record: ({ namespace, name, uid }, event) =>
-        recorder.record({ ...event, regarding: { apiVersion: GROUP_VERSION, kind: KIND, namespace, name, uid } }),
-    }),
+    reporter: reporterOf(kube),
   });
   const controller = createController({
     name: 'pool',
@@ -197,7 +216,7 @@ function componentsOf(
   kube: Kube,
   { cluster, redis, scraper, prometheusClient, controller }: ReturnType<typeof build>,
 ): readonly Component[] {
-  const reflectors = [cluster.pools, cluster.deployments, cluster.pods, cluster.autoscalers];
+  const reflectors = [cluster.pools, cluster.deployments, cluster.pods, cluster.hpas];
   const unsynced = (): string | undefined => {
     const missing = cluster.pools.trouble();
     // It can be taken away from under an operator that has read everything, and is then the only news.
@@ -229,6 +248,11 @@ function componentsOf(
       start: (signal: AbortSignal) => reflector.start(signal),
       stop: () => reflector.stop(),
     })),
+    {
+      name: 'watch of scaledobjects',
+      start: (signal: AbortSignal) => cluster.scaledObjects.start(signal),
+      stop: () => cluster.scaledObjects.stop(),
+    },
     // A new leader reads consistently before it decides anything.
     {
       name: 'consistent read',

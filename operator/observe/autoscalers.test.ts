@@ -19,7 +19,7 @@ const deployment = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'agent-job
 const watchOf = (...objects: AutoscalerObject[]) => {
   const store = createStore<AutoscalerObject>({ [TARGET_INDEX]: targetIndex });
   store.replace(objects);
-  return { store };
+  return store;
 };
 
 describe('another autoscaler', () => {

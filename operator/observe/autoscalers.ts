@@ -11,7 +11,7 @@ export const hpaType: ResourceType = {
 };
 
 /** KEDA's; known to the API server only where KEDA is installed. */
-const scaledObjectType: ResourceType = {
+export const scaledObjectType: ResourceType = {
   group: 'keda.sh',
   version: 'v1alpha1',
   plural: 'scaledobjects',
@@ -65,11 +65,11 @@ function project({ metadata, spec }: Raw, autoscaler: Autoscaler, defaultKind: s
   return { namespace, name, uid, resourceVersion, autoscaler, target };
 }
 
-type AutoscalerStore = Readonly<{ store: Pick<Store<AutoscalerObject>, 'byIndex'> }>;
+export type AutoscalerStore = Pick<Store<AutoscalerObject>, 'byIndex'>;
 
 /** What scales the Deployment besides the operator; a ScaledObject and the HPA that KEDA made for it are one. */
-export function findAutoscalers(watches: readonly AutoscalerStore[], deployment: ObjectRef): readonly Autoscaler[] {
-  const found = watches.flatMap(({ store }) => store.byIndex(TARGET_INDEX, keyOf(deployment)));
+export function findAutoscalers(stores: readonly AutoscalerStore[], deployment: ObjectRef): readonly Autoscaler[] {
+  const found = stores.flatMap((store) => store.byIndex(TARGET_INDEX, keyOf(deployment)));
   const byName = new Map(found.map(({ autoscaler }) => [`${autoscaler.kind}/${autoscaler.name}`, autoscaler]));
   return [...byName.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, autoscaler]) => autoscaler);
 }

@@ -6,7 +6,7 @@ import type { KubeClient } from '../kube/client.ts';
 import { messageOf } from '../kube/log.ts';
 import type { Reflector } from '../kube/reflector.ts';
 import { deployments as deploymentType, keyOf } from '../kube/resources.ts';
-import { type AutoscalerObject, findAutoscalers } from './autoscalers.ts';
+import { type AutoscalerStore, findAutoscalers } from './autoscalers.ts';
 import { type DeploymentObject, type PodObject, type PoolObject, projectDeployment } from './cluster.ts';
 import type { PrometheusSource } from './prometheus-source.ts';
 import type { DeploymentBesideReader } from './deployment-beside.ts';
@@ -32,7 +32,7 @@ export type GatherParts = Readonly<{
   prometheus: PrometheusSource;
   urlMarks: UrlMarks;
   queues: QueueDirectory;
-  autoscalers: Pick<Reflector<AutoscalerObject>, 'store'>;
+  autoscalers: readonly AutoscalerStore[];
   /** The epoch of this leader. */
   epoch: () => string;
 }>;
@@ -95,7 +95,7 @@ export async function gather(parts: GatherParts, pool: Pool, options: GatherOpti
     redis: reading.redis,
     ...(await markOf(parts.urlMarks, way, { pool, deployment })),
     rivals: way.rivals,
-    autoscalers: findAutoscalers([parts.autoscalers], pool),
+    autoscalers: findAutoscalers(parts.autoscalers, pool),
     epoch: parts.epoch(),
     memory: options.memory,
   };

@@ -25,6 +25,7 @@ const everywhere = [
   'apps/deployments: create, get, list, patch, watch',
   'autoscaling/horizontalpodautoscalers: list, watch',
   'events.k8s.io/events: create, patch',
+  'keda.sh/scaledobjects: list, watch',
   'pods: get, list, watch',
 ];
 const atHome = ['coordination.k8s.io/leases: create, get, update, watch'];
