@@ -58,7 +58,7 @@ const day: readonly Line[] = [
     'the schedule of the morning begins before anybody works',
     {},
     4,
-    'raised to 4 by the schedule 45 7 * * MON-FRI (UTC), 2 h more',
+    'raised to 4 by the schedule 45 7 * * MON-FRI (UTC) until 2026-01-05T09:45:00Z',
   ],
   [
     '08:00',

@@ -11,11 +11,12 @@ const pool = samplePool({ schedules: [office], minReplicas: 1 });
 const BEFORE = NOON - 5 * HOUR - 1000;
 
 describe('a schedule of a pool', () => {
-  it('raises the floor while it holds, and says which and for how long', () => {
+  it('raises the floor while it holds, and says which and until when', () => {
     const decision = decide(stateOf({ pool }));
     expect(decision.because).toEqual({
       reason: 'RaisedBySchedule',
-      message: 'nothing waits and nothing runs; raised to 6 by the schedule 0 8 * * MON-FRI (Europe/Berlin), 5 h more',
+      message:
+        'nothing waits and nothing runs; raised to 6 by the schedule 0 8 * * MON-FRI (Europe/Berlin) until 2026-01-05T17:00:00Z',
     });
     expect(decision.actions[0]?.manifest.spec.replicas).toBe(6);
   });
@@ -26,6 +27,11 @@ describe('a schedule of a pool', () => {
     expect(decision).toMatchObject({ actions: [], wanted: 1, recheckAfterMs: 1000 });
     const begun = decide(afterApplying(before, decision, 1000));
     expect(begun.actions[0]?.manifest.spec.replicas).toBe(6);
+  });
+
+  it('says the same all the time, so that it is no reason to write a status', () => {
+    const at = (now: number) => decide(stateOf({ pool, replicas: 6, now })).because;
+    expect(at(NOON)).toEqual(at(NOON + 3 * HOUR));
   });
 
   it('lets the pool go down when it ends, after the window and no sooner', () => {

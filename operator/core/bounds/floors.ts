@@ -1,7 +1,7 @@
 import { type Schedule, scheduleAt } from '../../api/schedule.ts';
 import type { Millis } from '../known.ts';
-import { sayLength } from '../sentence.ts';
 import type { PoolState } from '../state.ts';
+import { isoTime } from '../time.ts';
 import type { Rule } from './bound.ts';
 
 type Open = Readonly<{ schedule: Schedule; until: Millis }>;
@@ -20,7 +20,8 @@ const schedules: Rule = (replicas, { state }) => {
   const open = openSchedule(state);
   if (open === undefined || replicas >= open.schedule.minReplicas) return undefined;
   const { minReplicas: to, cron, timeZone } = open.schedule;
-  const clause = `raised to ${to} by the schedule ${cron} (${timeZone}), ${sayLength(open.until - state.now)} more`;
+  // The moment, not how long it is until then: that would be another status every minute.
+  const clause = `raised to ${to} by the schedule ${cron} (${timeZone}) until ${isoTime(open.until)}`;
   return { to, reason: 'RaisedBySchedule', clause };
 };
 
