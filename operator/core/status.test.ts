@@ -35,6 +35,21 @@ describe('writing a status', () => {
     expect(writeStatusIn(first, next, { writtenAt: NOON, now: NOON + 3_600_000 })).toBeUndefined();
   });
 
+  it('writes a new hour of what was used, but not one in which nothing ran: a thousand idle pools would all do so', () => {
+    const withHours = (pool: readonly number[]) => ({
+      ...first,
+      counterfactual: {
+        note: 'n',
+        since: '2026-01-05T12:00:00Z',
+        replicaHours: { pool: '0.0', hpa: '0.0', keda: '0.0' },
+        hourlyReplicaSeconds: { pool: [...pool], hpa: pool.map(() => 3600), keda: pool.map(() => 0) },
+      },
+    });
+    const at = { writtenAt: NOON, now: NOON + 7_200_000 };
+    expect(writeStatusIn(withHours([60]), withHours([60, 0, 0]), at)).toBeUndefined();
+    expect(writeStatusIn(withHours([60]), withHours([60, 0, 5]), at)).toBe(0);
+  });
+
   it('writes nothing when the API server gave the same numbers back in another order', () => {
     const reordered = {
       ...first,

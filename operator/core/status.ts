@@ -4,7 +4,7 @@ import { isBeside } from './beside.ts';
 import type { Because } from './because.ts';
 import type { Bound } from './bounds/bound.ts';
 import { renderConditions, type Verdict } from './conditions.ts';
-import { renderCounterfactual } from './counterfactual/status.ts';
+import { lastBusyHour, renderCounterfactual } from './counterfactual/status.ts';
 import type { Millis } from './known.ts';
 import { usableMean } from './mean-duration.ts';
 import type { QueueView } from './queue-view.ts';
@@ -132,9 +132,8 @@ const numbers = (status: PoolStatus): string => {
     sorted(status.replicas ?? {}),
     sorted(queue),
     status.decision?.message,
-    // The sums grow all the time: with each new hour they are worth a write.
-    status.counterfactual?.since,
-    status.counterfactual?.hourlyReplicaSeconds.pool.length,
+    // The sums grow all the time: with each new hour that anything ran in they are worth a write.
+    lastBusyHour(status),
     (status.conditions ?? []).map(({ type, message }) => [type, message]),
   ]);
 };

@@ -30,3 +30,13 @@ export function keptHours(status: PoolStatus | undefined): Hourly | undefined {
   const { pool, hpa, keda } = kept.hourlyReplicaSeconds;
   return { from, hours: pool.map((seconds, i) => ({ pool: seconds, hpa: hpa[i] ?? 0, keda: keda[i] ?? 0 })) };
 }
+
+/**
+ * The last hour in which a replica ran, of the pool or by KEDA's rule; undefined for none. A thousand pools at zero would
+ * otherwise write a thousand statuses with each new hour, to say that it was like the one before.
+ */
+export function lastBusyHour(status: PoolStatus): Millis | undefined {
+  const kept = keptHours(status);
+  const last = kept?.hours.findLastIndex(({ pool, keda }) => pool > 0 || keda > 0) ?? -1;
+  return kept === undefined || last < 0 ? undefined : kept.from + last * 3_600_000;
+}
