@@ -8,7 +8,7 @@ const base: SizingInput = {
   active: 0,
   slots: 25,
   targetWaitMs: 30_000,
-  currentReplicas: 3,
+  startedReplicas: 3,
 };
 
 describe('the size of a pool', () => {
@@ -68,7 +68,7 @@ const inputs = fc.record({
   targetWaitMs: fc.integer({ min: 1000, max: 86_400_000 }),
   meanDurationMs: fc.integer({ min: 0, max: 86_400_000 }),
   coldStartMs: fc.integer({ min: 0, max: 600_000 }),
-  currentReplicas: fc.integer({ min: 0, max: 1000 }),
+  startedReplicas: fc.integer({ min: 0, max: 1000 }),
 });
 
 describe('whatever the queue holds', () => {

@@ -12,9 +12,10 @@ export type SizingInput = Readonly<{
   targetWaitMs: Millis;
   /** Mean duration of a job; unknown counts as at least the target. */
   meanDurationMs?: Millis;
-  /** From created to Ready, last measured; matters only when replicas must be added. */
+  /** From created to Ready, last measured; matters while more is needed than has started. */
   coldStartMs?: Millis;
-  currentReplicas: number;
+  /** Replicas that have started: what needs more than these has to wait for a start. */
+  startedReplicas: number;
 }>;
 
 /** What the queue alone asks for, before any rule of the pool has its say. */
@@ -28,7 +29,7 @@ export type Sizing = Readonly<{ need: number; because: Because }>;
 export function sizeToQueue(input: SizingInput): Sizing {
   const warm = slotsNeeded(input, 0);
   const withoutStart = Math.ceil(warm.slots / input.slots);
-  const cold = withoutStart > input.currentReplicas ? slotsNeeded(input, input.coldStartMs ?? 0) : warm;
+  const cold = withoutStart > input.startedReplicas ? slotsNeeded(input, input.coldStartMs ?? 0) : warm;
   const need = Math.ceil(cold.slots / input.slots);
   const arithmetic = sayArithmetic(input, { ...cold, need });
   if (input.paused && input.ready > 0) {
@@ -57,7 +58,7 @@ function sayArithmetic(input: SizingInput, demand: Demand & { need: number }): s
       ? ` × ${sayLength(input.meanDurationMs)} / ${sayLength(budgetMs)}`
       : '';
   const tooSlow =
-    input.coldStartMs !== undefined && need > input.currentReplicas && input.coldStartMs > input.targetWaitMs / 2;
+    input.coldStartMs !== undefined && need > input.startedReplicas && input.coldStartMs > input.targetWaitMs / 2;
   const cure = tooSlow
     ? `; a replica takes ${sayLength(input.coldStartMs ?? 0)} to start, so the wait target of ${sayLength(input.targetWaitMs)} cannot be met from here: raise minReplicas`
     : '';
