@@ -12,6 +12,7 @@ import type { PrometheusSource } from './prometheus-source.ts';
 import type { DeploymentBesideReader } from './deployment-beside.ts';
 import type { DepthReading, QueueDepth } from './queue/depth.ts';
 import type { PoolRedis, RedisAccessRegistry } from './queue/redis-access.ts';
+import { readSettled } from './queue/settled.ts';
 import { type QueueQuestion, type QueueReading, readQueue } from './queue/source.ts';
 import type { RedisSecretReader } from './redis-secret.ts';
 import type { Scraped, Scraper, ScrapeTarget } from './replicas/scrape.ts';
@@ -72,7 +73,7 @@ export async function gather(parts: GatherParts, pool: Pool, options: GatherOpti
       fresh: options.woken,
       waiting: () => parts.prometheus.waitingOf(pool),
     });
-  let reading = await ask();
+  let reading = options.woken ? await readSettled(ask) : await ask();
   if (!reading.redis.ok) {
     const again = await reopenWay(parts, way, { key, pool, redis: reading.redis });
     if (again !== undefined) {
