@@ -1,18 +1,9 @@
 import { expect, it } from 'vitest';
 import { known, unknown } from '../../core/known.ts';
 import type { QueueSnapshot } from '../../core/state.ts';
+import { queueOf } from '../../core/state.fixture.ts';
 import { readSettled } from './settled.ts';
 import type { QueueReading } from './source.ts';
-
-const snapshot: QueueSnapshot = {
-  ready: 0,
-  active: 0,
-  delayed: 0,
-  failed: 0,
-  paused: false,
-  exists: true,
-  source: 'Redis',
-};
 
 /** Reads one number of waiting jobs after the other; the last one stays. */
 const scene = (numbers: readonly number[], over: Partial<QueueSnapshot> = {}, more: Partial<QueueReading> = {}) => {
@@ -20,7 +11,7 @@ const scene = (numbers: readonly number[], over: Partial<QueueSnapshot> = {}, mo
   const read = (): Promise<QueueReading> => {
     const ready = numbers[Math.min(reads, numbers.length - 1)] ?? 0;
     reads += 1;
-    return Promise.resolve({ queue: known({ ...snapshot, ready, ...over }, reads), redis: { ok: true }, ...more });
+    return Promise.resolve({ queue: known(queueOf({ ready, ...over }), reads), redis: { ok: true }, ...more });
   };
   const run = async () => {
     const { queue } = await readSettled(read, () => Promise.resolve());
