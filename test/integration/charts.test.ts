@@ -80,6 +80,22 @@ it.for([
   expect(await refusal(helm(...release, ...args))).toMatch(sentence);
 });
 
+it('helm test has a pool to make Ready, and an account that may read that pool and nothing else', async (ctx) => {
+  const helm = await programOf(helmTool, ctx);
+  const objects = objectsIn(await helm(...release, '--show-only', 'templates/tests/pool-ready.yaml'));
+  expect(objects.map(({ kind }) => kind).toSorted()).toEqual(
+    ['AgentWorkerPool', 'Pod', 'Role', 'RoleBinding', 'RoleBinding', 'Secret', 'ServiceAccount'].toSorted(),
+  );
+  expect(find(objects, 'Role', 'agent-worker-pool-test')?.rules).toEqual([
+    {
+      apiGroups: ['agentpool.dev'],
+      resources: ['agentworkerpools'],
+      resourceNames: ['agent-worker-pool-test'],
+      verbs: ['get'],
+    },
+  ]);
+});
+
 it('the notes have a pool to paste that names the release', async (ctx) => {
   const helm = await programOf(helmTool, ctx);
   const notes = await helm('install', 'here', OPERATOR, '-n', 'somewhere', '--dry-run=client');

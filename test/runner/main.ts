@@ -3,7 +3,7 @@ import { describeStep, runCheck } from '../../scripts/check.ts';
 import { ToolUnavailable, acquire } from '../cluster/binaries/acquire.ts';
 import { redis, type Tool } from '../cluster/binaries/catalog.ts';
 import { onStderr } from '../cluster/progress.ts';
-import { helm, helmUnittest, lua } from '../tools/catalog.ts';
+import { actionlint, docker, helm, helmUnittest, lua } from '../tools/catalog.ts';
 import { type Request, UsageError, parseArguments } from './arguments.ts';
 import { type ClusterSession, embeddedCluster } from './cluster-session.ts';
 import { collectDiagnostics } from './diagnostics.ts';
@@ -25,7 +25,7 @@ const TOOLS: readonly Readonly<{ suites: readonly SuiteName[]; tools: readonly T
   },
   {
     suites: ['integration', 'e2e'],
-    tools: [helm, helmUnittest, lua],
+    tools: [helm, helmUnittest, actionlint, lua, docker],
     otherwise: 'Without it, the tests that need it are skipped.',
   },
 ];

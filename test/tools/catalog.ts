@@ -2,9 +2,12 @@ import type { Download, Tool } from '../cluster/binaries/catalog.ts';
 import { arch } from '../cluster/paths.ts';
 
 const HELM = '4.3.1';
+const ACTIONLINT = '1.7.12';
 const MODULE = '../tools';
 
 const helmUrl = `https://get.helm.sh/helm-v${HELM}-linux-${arch.go}.tar.gz`;
+
+const actionlintFolder = `https://github.com/rhysd/actionlint/releases/download/v${ACTIONLINT}`;
 
 const archive = (url: string, checksumUrl: string): Download => ({ url, checksumUrl, kind: 'tar.gz' });
 
@@ -45,4 +48,38 @@ export const lua: Tool = {
   path: { ask: () => ['-v'], accept: /^/ },
   downloads: [],
   make: { by: 'debian', suite: 'bookworm', packages: ['lua5.1', 'libreadline8', 'libtinfo6'], folders: ['usr/bin'] },
+};
+
+/** Debian's engine, whose containerd and runc are those of the embedded cluster. Bookworm's is too old for its builder. */
+export const docker: Tool = {
+  name: 'docker',
+  version: '28',
+  programs: ['dockerd', 'docker', 'docker-buildx'],
+  downloads: [],
+  make: {
+    by: 'debian',
+    suite: 'sid',
+    packages: ['docker.io', 'docker-cli', 'docker-buildx'],
+    folders: ['usr/sbin', 'usr/bin', 'usr/libexec/docker/cli-plugins'],
+  },
+};
+
+export const actionlint: Tool = {
+  name: 'actionlint',
+  version: ACTIONLINT,
+  programs: ['actionlint'],
+  path: { ask: () => ['-version'], accept: /^1\.[7-9]\./ },
+  downloads: [
+    archive(
+      `${actionlintFolder}/actionlint_${ACTIONLINT}_linux_${arch.go}.tar.gz`,
+      `${actionlintFolder}/actionlint_${ACTIONLINT}_checksums.txt`,
+    ),
+  ],
+  make: {
+    by: 'go',
+    module: MODULE,
+    packages: ['github.com/rhysd/actionlint/cmd/actionlint'],
+    ldflags: '-s -w',
+    takes: 'seconds',
+  },
 };

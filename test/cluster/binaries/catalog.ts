@@ -80,7 +80,7 @@ const etcd: Tool = {
   make: { by: 'debian', suite: 'sid', packages: ['etcd-server'], folders: ['usr/bin'] },
 };
 
-const containerd: Tool = {
+export const containerd: Tool = {
   name: 'containerd',
   version: '2.1',
   programs: ['containerd', 'containerd-shim-runc-v2', 'ctr'],
@@ -89,7 +89,7 @@ const containerd: Tool = {
   make: { by: 'debian', suite: 'sid', packages: ['containerd'], folders: ['usr/bin'] },
 };
 
-const runc: Tool = {
+export const runc: Tool = {
   name: 'runc',
   version: '1',
   programs: ['runc'],
@@ -139,7 +139,7 @@ export const nftables: Tool = {
   },
 };
 
-const busybox: Tool = {
+export const busybox: Tool = {
   name: 'busybox',
   version: '1',
   programs: ['busybox'],

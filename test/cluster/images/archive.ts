@@ -10,6 +10,7 @@ import { touch } from './prune.ts';
 /** The part of an image's configuration that we use, in the words of the OCI image specification. */
 export type ImageConfig = Readonly<{
   Entrypoint: readonly string[];
+  Cmd?: readonly string[];
   User?: string;
   WorkingDir?: string;
   Env?: readonly string[];

@@ -47,18 +47,23 @@ const withLibraries = async (path: string, target: string): Promise<LayerEntry[]
   ];
 };
 
-/** What every image has: users, a folder for temporary files, certificates, and a shell for whoever looks inside. */
-const systemEntries = async (programs: Programs): Promise<LayerEntry[]> => {
+/** What every image has: users, a folder for temporary files, and certificates. */
+export const runtimeEntries = (): LayerEntry[] => [
+  { path: '/etc/passwd', text: 'root:x:0:0:root:/:/bin/sh\napp:x:65532:65532:app:/tmp:/bin/sh\n' },
+  { path: '/etc/group', text: 'root:x:0:\napp:x:65532:\n' },
+  { path: '/etc/nsswitch.conf', text: 'hosts: files dns\n' },
+  { path: '/tmp', folder: true, mode: 0o1777 },
+  { path: '/data', folder: true, mode: 0o1777 },
+  { path: '/app', folder: true },
+  ...(existsSync(CERTIFICATES) ? [{ path: CERTIFICATES, copy: CERTIFICATES }] : []),
+];
+
+/** The same with a shell, for whoever looks inside. */
+export const systemEntries = async (programs: Programs): Promise<LayerEntry[]> => {
   const busybox = programs.get('busybox') ?? 'busybox';
   const applets = (await run(busybox, ['--list'])).split('\n').filter((name) => /^\w/.test(name) && name !== 'busybox');
   return [
-    { path: '/etc/passwd', text: 'root:x:0:0:root:/:/bin/sh\napp:x:65532:65532:app:/tmp:/bin/sh\n' },
-    { path: '/etc/group', text: 'root:x:0:\napp:x:65532:\n' },
-    { path: '/etc/nsswitch.conf', text: 'hosts: files dns\n' },
-    { path: '/tmp', folder: true, mode: 0o1777 },
-    { path: '/data', folder: true, mode: 0o1777 },
-    { path: '/app', folder: true },
-    ...(existsSync(CERTIFICATES) ? [{ path: CERTIFICATES, copy: CERTIFICATES }] : []),
+    ...runtimeEntries(),
     { path: '/bin/busybox', copy: busybox, mode: 0o755 },
     ...applets.map((name) => ({ path: `/bin/${name}`, link: 'busybox' })),
   ];
@@ -67,17 +72,24 @@ const systemEntries = async (programs: Programs): Promise<LayerEntry[]> => {
 const nodeProgram = (): string =>
   join(dirname(createRequire(import.meta.url).resolve('node/package.json')), 'bin', 'node');
 
+/** Node, at /usr/bin/node, with its libraries. */
+export const nodeEntries = (): Promise<LayerEntry[]> => withLibraries(nodeProgram(), '/usr/bin/node');
+
+/** Redis, at /usr/bin/redis-server, with its libraries. */
+export const redisEntries = (programs: Programs): Promise<LayerEntry[]> =>
+  withLibraries(programs.get('redis-server') ?? '', '/usr/bin/redis-server');
+
 export type BaseLayers = Readonly<{ system: Layer; node: Layer }>;
 
 export const baseLayers = async (programs: Programs): Promise<BaseLayers> => ({
   system: await makeLayer(await systemEntries(programs)),
-  node: await makeLayer(await withLibraries(nodeProgram(), '/usr/bin/node')),
+  node: await makeLayer(await nodeEntries()),
 });
 
 /** The images that change only with the toolchain. A cluster starts with them. */
 export const standingImages = async (programs: Programs, base: BaseLayers): Promise<Archive[]> => {
   const pause = await makeLayer([{ path: '/pause', copy: programs.get('pause') ?? 'pause', mode: 0o755 }]);
-  const redis = await makeLayer(await withLibraries(programs.get('redis-server') ?? '', '/usr/bin/redis-server'));
+  const redis = await makeLayer(await redisEntries(programs));
   return [
     await makeArchive({ ref: images.pause, layers: [pause], shared: 0, config: { Entrypoint: ['/pause'] } }),
     await makeArchive({
@@ -106,6 +118,6 @@ export const appImage = async (
     ref,
     layers: [base.system, base.node, layer],
     shared: 2,
-    config: { Entrypoint: ['/usr/bin/node', entries[0]?.path ?? ''], User: USER, WorkingDir: '/app', Env: ENV },
+    config: { Entrypoint: ['/usr/bin/node'], Cmd: [entries[0]?.path ?? ''], User: USER, WorkingDir: '/app', Env: ENV },
   });
 };

@@ -17,8 +17,8 @@ export type LayerEntry =
 /** A layer as a tar file in the cache. */
 export type Layer = Readonly<{ file: string; digest: string; size: number }>;
 
-const FORMAT = 1;
-const TAR = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '--format=ustar'];
+const FORMAT = 2;
+const TAR = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '--format=gnu'];
 
 const hashOf = (...parts: string[]): string => {
   const hash = createHash('sha256');
