@@ -53,3 +53,16 @@ it('keeps the queues of each hash tag apart, so that a Redis Cluster finds all t
   expect(registry.size).toBe(3);
   registry.close();
 });
+
+it('waits no longer for events of the queue that a pool had before', () => {
+  const registry = newRegistry();
+  const opened = registry.open('ns/a', at('redis://redis.invalid'));
+  if (!opened.ok) throw new Error(opened.because);
+  opened.watch('0-0', 'instant');
+  expect(opened.isWatching()).toBe(true);
+  const same = registry.open('ns/a', at('redis://redis.invalid'));
+  expect(same.ok && same.isWatching()).toBe(true);
+  const other = registry.open('ns/a', at('redis://redis.invalid', 'other'));
+  expect(other.ok && other.isWatching()).toBe(false);
+  registry.close();
+});

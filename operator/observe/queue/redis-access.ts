@@ -3,7 +3,7 @@ import { unknown } from '../../core/known.ts';
 import type { RedisAccess } from '../../core/state.ts';
 import { type Logger, silentLogger } from '../../kube/log.ts';
 import { CommandBudget } from './command-budget.ts';
-import { type DepthReading, eventStreamOf, hashTagOf, type QueueName } from './depth.ts';
+import { type DepthReading, eventStreamOf, hashTagOf, keyBaseOf, type QueueName } from './depth.ts';
 import { DepthReader } from './depth-reader.ts';
 import { RedisConnection } from './redis-connection.ts';
 import type { RedisFailure } from './redis-trouble.ts';
@@ -86,7 +86,9 @@ export class RedisAccessRegistry {
     }
     const identity = JSON.stringify([identityOf(parsed.target), hashTagOf(queue)]);
     const before = this.#uses.get(poolKey);
-    if (before !== undefined && before.identity !== identity) this.release(poolKey);
+    // What it waits for and what was read last are of another queue.
+    const isAnother = before !== undefined && keyBaseOf(before.queue) !== keyBaseOf(queue);
+    if (isAnother || (before !== undefined && before.identity !== identity)) this.release(poolKey);
     const shared = this.#shared.get(identity) ?? this.#share(identity, parsed.target);
     const budget = before?.budget ?? new CommandBudget(commandsPerMinute, this.#options.now);
     budget.perMinute = commandsPerMinute;
