@@ -5,10 +5,10 @@ import type { UrlMark } from '../core/state.ts';
 
 const LENGTH = 16;
 /**
- * Whoever may see pods sees their annotations, and may try passwords on a digest: some ten milliseconds a try, in libuv's
- * threads. The URL of a usual Redis holds a random password, for which no such search is of any use.
+ * Whoever may see pods sees their annotations, and may try passwords on a digest: some milliseconds a try, in libuv's threads,
+ * and few enough that a thousand pools that are made at once take seconds. The URL of a usual Redis holds a random password, for which no such search is of any use.
  */
-const COST = { N: 4096 };
+const COST = { N: 1024 };
 
 const derive = promisify<string, string, number, typeof COST, Buffer>(scrypt);
 
