@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { Reporter } from './act/report.ts';
-import { GROUP_VERSION, KIND, POOL_LABEL } from './api/names.ts';
+import { GROUP_VERSION, KIND } from './api/names.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { serveHttp } from './http/server.ts';
 import { createKubeClient } from './kube/client.ts';
@@ -8,51 +8,40 @@ import { credentialsFromKubeConfig } from './kube/credentials.ts';
 import { createEventRecorder } from './kube/events.ts';
 import { createLeaderElector } from './kube/lease.ts';
 import { createKubeMetrics } from './kube/metrics.ts';
-import { OptionalReflector } from './kube/optional-reflector.ts';
-import { createReflector } from './kube/reflector.ts';
-import { deployments as deploymentType, keyOf, type ObjectRef, pods as podType, refOf } from './kube/resources.ts';
+import { keyOf, refOf } from './kube/resources.ts';
 import { checkServerVersion } from './kube/server-version.ts';
-import type { Change } from './kube/store.ts';
 import { createTransport } from './kube/transport.ts';
 import { createController } from './loop/controller.ts';
 import { type Component, createManager } from './loop/manager.ts';
 import { createLoopMetrics } from './loop/metrics.ts';
 import { createOwnWrites } from './loop/own-writes.ts';
-import {
-  type AutoscalerObject,
-  hpaType,
-  projectHpa,
-  projectScaledObject,
-  scaledObjectType,
-  TARGET_INDEX,
-  targetIndex,
-} from './observe/autoscalers.ts';
-import { poolType, projectDeployment, projectPod, projectPool } from './observe/cluster.ts';
+import { OperatorChecks } from './observe/dependencies/operator-checks.ts';
+import { SupabaseChecker } from './observe/dependencies/supabase.ts';
 import { DeploymentBesideReader } from './observe/deployment-beside.ts';
 import { RedisAccessRegistry } from './observe/queue/redis-access.ts';
 import { PrometheusSource } from './observe/prometheus-source.ts';
 import { PrometheusClient } from './observe/queue/prometheus-client.ts';
 import { RedisSecretReader } from './observe/redis-secret.ts';
 import { SecretCache } from './observe/secret-cache.ts';
+import { HealthClient } from './observe/replicas/health-client.ts';
+import { HealthWatch } from './observe/replicas/health-watch.ts';
 import { Scraper } from './observe/replicas/scrape.ts';
-import { QUEUE_INDEX, QueueDirectory, queueIndex } from './observe/rivals.ts';
+import { QueueDirectory } from './observe/rivals.ts';
 import { UrlMarks } from './observe/url-digest.ts';
 import { PoolPass } from './pool-pass.ts';
 import { createLog } from './telemetry/log.ts';
 import { createPoolMetrics } from './telemetry/metrics.ts';
+import { type Enqueue, NOT_INSTALLED, watchCluster } from './watch-cluster.ts';
 
 const now = (): number => Date.now();
 /** What a pass failed on may be over long before anything tells of it. */
 const LONGEST_BACKOFF_MS = 30_000;
 const RESYNC_MS = 10 * 60_000;
 
-/** The one trouble at the start that a person has to end. */
-const NOT_INSTALLED = `the definition of ${KIND} is not installed: kubectl apply --server-side -f crds/`;
 /** The first in which the rules of the resource (CEL) are final: kubernetes.io/blog/2023/12/13/kubernetes-v1-29-release. */
 const OLDEST_KUBERNETES = { major: 1, minor: 29 };
 
 type Kube = ReturnType<typeof connect>;
-type Enqueue = (poolKey: string) => void;
 
 /** The ways to the API server, and who may write. */
 function connect(config: Config) {
@@ -95,61 +84,15 @@ function connect(config: Config) {
   return { config, log, registry, metrics, poolMetrics, election, transport, ownWrites, client, recorder };
 }
 
-/** The stores of what the operator reads; each change asks for a pass over its pool. */
-function watchCluster({ config, transport, log, metrics, ownWrites }: Kube, enqueue: Enqueue) {
-  const common = { transport, log, metrics, namespaces: config.WATCH_NAMESPACES };
-  const ofPools = {
-    ...common,
-    labelSelector: POOL_LABEL,
-    indexes: { pool: (item: { pool: string }) => [item.pool] },
-    onChange: (change: { previous?: { pool: string } | undefined; current?: { pool: string } | undefined }) => {
-      const changed = change.current ?? change.previous;
-      if (changed !== undefined) enqueue(changed.pool);
-    },
-  };
-  const pools = createReflector({
-    ...common,
-    type: poolType,
-    ...(config.POOL_SELECTOR === undefined ? {} : { labelSelector: config.POOL_SELECTOR }),
-    unknownType: NOT_INSTALLED,
-    project: projectPool,
-    indexes: { [QUEUE_INDEX]: queueIndex },
-    onChange: ({ previous, current }) => {
-      const changed: ObjectRef | undefined = current ?? previous;
-      // A status write changes no intent: it starts no pass.
-      if (changed !== undefined && previous?.intentKey !== current?.intentKey) enqueue(keyOf(changed));
-    },
-  });
-  const deployments = createReflector({ ...ofPools, type: deploymentType, project: projectDeployment });
-  const pods = createReflector({ ...ofPools, type: podType, project: projectPod });
-  for (const reflector of [pools, deployments, pods]) ownWrites.watch(reflector);
-  const ofAutoscalers = {
-    ...common,
-    indexes: { [TARGET_INDEX]: targetIndex },
-    onChange: ({ previous, current }: Change<AutoscalerObject>) => {
-      // Its own status changes every few seconds.
-      if (previous?.target === current?.target) return;
-      for (const { target } of [previous, current].filter((each) => each !== undefined)) {
-        if (target !== undefined && pools.store.get(target) !== undefined) enqueue(target);
-      }
-    },
-  };
-  const hpas = createReflector({ ...ofAutoscalers, type: hpaType, project: projectHpa });
-  const scaledObjects = new OptionalReflector({
-    ...ofAutoscalers,
-    type: scaledObjectType,
-    project: projectScaledObject,
-  });
-  return { pools, deployments, pods, hpas, scaledObjects };
-}
-
-/** Who is asked beside Redis: replicas, Prometheus servers, and Secrets for the way to both. */
-function sourcesOf({ config, client }: Kube) {
+/** Who is asked beside the queue's Redis: replicas, Prometheus servers, Supabase, and Secrets for the ways to them. */
+function sourcesOf({ config, client }: Kube, onNews: Enqueue) {
   const secretCache = new SecretCache({ client, now });
   const account = `${config.POD_NAMESPACE}:${config.SERVICE_ACCOUNT}`;
   const prometheusClient = new PrometheusClient({ now });
   return {
     scraper: new Scraper({ now }),
+    health: new HealthWatch({ client: new HealthClient(now), onNews, now }),
+    checks: new OperatorChecks({ now, secrets: secretCache, supabase: new SupabaseChecker(), onNews }),
     prometheusClient,
     secrets: new RedisSecretReader(secretCache, { role: config.SECRETS_ROLE, account }),
     prometheus: new PrometheusSource(prometheusClient, secretCache),
@@ -176,7 +119,7 @@ function build(kube: Kube) {
     onWake: (key) => pass.wake(key),
     onCommands: (key, commands) => poolMetrics.redisCommands(refOf(key), commands),
   });
-  const { scraper, prometheusClient, secrets, prometheus } = sourcesOf(kube);
+  const { scraper, health, checks, prometheusClient, secrets, prometheus } = sourcesOf(kube, enqueue);
   const pass = new PoolPass({
     gather: {
       now,
@@ -185,6 +128,9 @@ function build(kube: Kube) {
       redis,
       scraper,
       prometheus,
+      health,
+      checks,
+      random: Math.random,
       secrets,
       queues: new QueueDirectory(),
       autoscalers: [cluster.hpas.store, cluster.scaledObjects],
@@ -208,15 +154,31 @@ function build(kube: Kube) {
     log,
     metrics: createLoopMetrics(registry),
   });
-  return { cluster, redis, scraper, prometheusClient, controller };
+  return { cluster, redis, scraper, prometheusClient, health, checks, controller };
 }
+
+function httpOf({ config, registry }: Kube, probes: Parameters<typeof serveHttp>[0]['probes']): Component {
+  let close = async (): Promise<void> => {};
+  return {
+    name: 'http',
+    start: async () => {
+      close = (await serveHttp({ port: config.PORT, registry, probes })).close;
+    },
+    stop: () => close(),
+  };
+}
+
+const versionCheck = ({ transport }: Kube): Component => ({
+  name: 'version of the API server',
+  start: async (signal) => void (await checkServerVersion(transport, OLDEST_KUBERNETES, signal)),
+});
 
 /** In the order in which they start; they stop in the opposite one. */
 function componentsOf(
   kube: Kube,
-  { cluster, redis, scraper, prometheusClient, controller }: ReturnType<typeof build>,
+  { cluster, redis, scraper, prometheusClient, health, checks, controller }: ReturnType<typeof build>,
 ): readonly Component[] {
-  const reflectors = [cluster.pools, cluster.deployments, cluster.pods, cluster.hpas];
+  const reflectors = [cluster.pools, cluster.deployments, cluster.pods, cluster.replicaSets, cluster.hpas];
   const unsynced = (): string | undefined => {
     const missing = cluster.pools.trouble();
     // It can be taken away from under an operator that has read everything, and is then the only news.
@@ -225,24 +187,18 @@ function componentsOf(
     return waiting === undefined ? undefined : (waiting.trouble() ?? `the ${waiting.type.plural} were not read yet`);
   };
   const probes = { alive: () => controller.problem() ?? kube.election.problem(), ready: unsynced };
-  const http = serveHttp.bind(undefined, { port: kube.config.PORT, registry: kube.registry, probes });
-  let closeHttp = async (): Promise<void> => {};
   return [
-    {
-      name: 'http',
-      start: async () => {
-        closeHttp = (await http()).close;
-      },
-      stop: () => closeHttp(),
-    },
-    {
-      name: 'version of the API server',
-      start: async (signal) => void (await checkServerVersion(kube.transport, OLDEST_KUBERNETES, signal)),
-    },
+    httpOf(kube, probes),
+    versionCheck(kube),
     { name: 'events', start: () => {}, stop: () => kube.recorder.stop() },
     { name: 'queues', start: () => {}, stop: () => redis.close() },
-    { name: 'replicas', start: () => {}, stop: () => scraper.close() },
+    {
+      name: 'replicas',
+      start: () => {},
+      stop: async () => void (await Promise.all([scraper.close(), health.close()])),
+    },
     { name: 'Prometheus', start: () => {}, stop: () => prometheusClient.close() },
+    { name: 'dependencies', start: () => {}, stop: () => checks.close() },
     ...reflectors.map((reflector) => ({
       name: `watch of ${reflector.type.plural}`,
       start: (signal: AbortSignal) => reflector.start(signal),

@@ -1,5 +1,6 @@
 import { type ApplyOutcome, applyDeployment } from './act/apply.ts';
 import type { Reporter } from './act/report.ts';
+import { deleteReplica } from './act/restart.ts';
 import { type StatusTarget, writeStatus } from './act/status.ts';
 import type { Pool } from './api/parse.ts';
 import type { PoolStatus } from './api/pool.ts';
@@ -132,7 +133,11 @@ export class PoolPass {
         enqueue(keyOf(pool));
       }
     }
-    return { kind: 'done', memory };
+    const { deletion } = decision;
+    if (deletion === undefined) return { kind: 'done', memory };
+    const deleted = await deleteReplica(client, pool, { deletion, signal });
+    reporter.restarted(pool, deletion, deleted);
+    return deleted === 'conflict' ? { kind: 'conflict' } : { kind: 'done', memory };
   }
 
   /** Nothing was learned but the failure. The next pass says it, and the one after; the queue's backoff is the pace. */
@@ -185,11 +190,13 @@ export class PoolPass {
 
   /** Its workers are the garbage collector's, or go on when the pool was orphaned; only what is kept here ends. */
   #forget(poolKey: string): undefined {
-    const { redis, prometheus, secrets, queues, urlMarks } = this.#parts.gather;
+    const { redis, prometheus, secrets, queues, urlMarks, health, checks } = this.#parts.gather;
     urlMarks.forget(this.#entries.get(poolKey)?.uid ?? '');
     redis.release(poolKey);
     prometheus.forget(poolKey);
     secrets.forget(poolKey);
+    health.forget(poolKey);
+    checks.forget(poolKey);
     for (const heir of queues.forget(poolKey)) this.#parts.enqueue(heir);
     this.#entries.delete(poolKey);
     this.#parts.reporter.forget(refOf(poolKey));

@@ -19,6 +19,10 @@ const GROUND = ['operator/kube', 'operator/api', 'operator/telemetry'];
 const ROOMS: Readonly<Record<string, Room>> = {
   'operator/main.ts': { imports: ['operator'], why: 'main puts the parts of the operator together' },
   'operator/pool-pass.ts': { imports: [...STAGES, ...GROUND], why: 'a pass goes through the stages' },
+  'operator/watch-cluster.ts': {
+    imports: ['operator/observe', 'operator/loop', 'operator/config.ts', ...GROUND],
+    why: 'the watches feed observe, and start passes',
+  },
   'operator/config.ts': { imports: ['operator/api'], why: 'config reads the environment and nothing else' },
   'operator/http': { imports: [...STAGES, ...GROUND], why: 'http shows what the stages know' },
   'operator/loop': {

@@ -1,8 +1,10 @@
-import type { Decision, PoolEvent } from '../core/decision.ts';
+import type { Decision, Deletion, PoolEvent } from '../core/decision.ts';
+import type { Care } from '../core/health/look-after.ts';
 import { messageOf, type Logger } from '../kube/log.ts';
 import { keyOf, type ObjectRef } from '../kube/resources.ts';
 import type { PoolMetrics } from '../telemetry/metrics.ts';
 import type { QueueFacts } from '../telemetry/queue-gauges.ts';
+import type { DeleteOutcome } from './restart.ts';
 
 export type PoolIdentity = ObjectRef & Readonly<{ uid: string }>;
 
@@ -24,12 +26,17 @@ export class Reporter {
   }
 
   /** Counts every decision, and logs one whose reason or number is new, or that changes something. */
-  decided(pool: PoolIdentity, { because, wanted, status, actions }: Decision): void {
+  decided(pool: PoolIdentity, { because, wanted, status, actions, care }: Decision): void {
     const { metrics, log } = this.#options;
     metrics.decisions.inc({ reason: because.reason });
     for (const kind of ['current', 'ready', 'wanted'] as const) {
       metrics.replicas.set({ namespace: pool.namespace, pool: pool.name, kind }, status.replicas?.[kind] ?? 0);
     }
+    metrics.health.observe(pool, {
+      dependencies: care.verdicts.map(({ name, counts, breaker }) => ({ name, counts, breaker })),
+      budgetLeft: care.plan.budget.left,
+    });
+    this.#health(pool, care);
     const headline = `${because.reason} ${wanted}`;
     const isNew = this.#said.get(keyOf(pool)) !== headline;
     this.#said.set(keyOf(pool), headline);
@@ -44,6 +51,39 @@ export class Reporter {
     const { queues } = this.#options.metrics;
     if (queue === undefined) queues.hide(pool);
     else queues.show(pool, queue.name, queue.facts);
+  }
+
+  /** The whole sentence on dependencies and failed replicas, whenever what they are changes. */
+  #health(pool: PoolIdentity, { verdicts, plan }: Care): void {
+    const { log } = this.#options;
+    const failures = plan.failures.map(({ name, reason, because }) => ({ replica: name, reason, because }));
+    const headline = [
+      ...verdicts.map(({ name, sick, breaker }) => `${name} ${sick} ${breaker}`),
+      ...failures.map(({ replica, reason }) => `${replica} ${reason}`),
+      `${plan.budget.state} ${plan.budget.left}`,
+    ].join(', ');
+    const key = `${keyOf(pool)} health`;
+    const before = this.#said.get(key);
+    this.#said.set(key, headline);
+    const isWell = failures.length === 0 && verdicts.every(({ sick, frozen }) => sick === 'Nobody' && !frozen);
+    // Of a pool that was never anything but well, nothing is said.
+    if (before === headline || (before === undefined && isWell)) return;
+    const dependencies = verdicts.map(({ name, sick, breaker, message }) => ({
+      name,
+      sick,
+      breaker,
+      because: message,
+    }));
+    log.info({ pool: keyOf(pool), dependencies, failures, retries: plan.budget.message }, 'health');
+  }
+
+  /** A failed replica was to be deleted. */
+  restarted(pool: PoolIdentity, { name, reason, because }: Deletion, outcome: DeleteOutcome): void {
+    const { metrics, log } = this.#options;
+    metrics.writes.inc({ object: 'pod', outcome });
+    if (outcome !== 'deleted') return;
+    metrics.health.restarts.inc({ reason });
+    log.warn({ pool: keyOf(pool), replica: name, reason, because }, 'replica restarted');
   }
 
   events(pool: PoolIdentity, events: readonly PoolEvent[]): void {
@@ -71,6 +111,7 @@ export class Reporter {
   forget(pool: ObjectRef): void {
     this.#said.delete(keyOf(pool));
     this.#refused.delete(keyOf(pool));
+    this.#said.delete(`${keyOf(pool)} health`);
     this.#options.metrics.forget(pool);
   }
 }

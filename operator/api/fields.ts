@@ -54,3 +54,14 @@ export const durationBetween = (field: string, min: Millis, max: Millis) => {
     },
   ]);
 };
+
+/** Names one value of a Secret. */
+export const secretKeyRef = z.object({
+  name: objectName().describe("Name of a Secret in the pool's own namespace."),
+  key: z
+    .string()
+    .min(1)
+    .max(253)
+    .regex(/^[-._a-zA-Z0-9]+$/)
+    .describe('Key in the Secret.'),
+});

@@ -60,6 +60,20 @@ describe('a pool that is read', () => {
             scaleUpMaxPerMinute: 0,
             schedules: [],
           },
+          health: {
+            intervalMs: 10_000,
+            timeoutMs: 2000,
+            failureThreshold: 3,
+            progressTimeoutMs: 120_000,
+            redisMode: 'Required',
+          },
+          restarts: {
+            policy: 'OnFailure',
+            maxRetries: 10,
+            backoffBaseMs: 10_000,
+            backoffMaxMs: 300_000,
+            resetAfterMs: 600_000,
+          },
         },
       },
     });

@@ -4,6 +4,16 @@ import { type AgentWorkerPool, type PodTemplate, type PoolSpec, type PoolStatus,
 import type { Schedule } from './schedule.ts';
 import { poolStatus } from './status.ts';
 
+/** One value of a Secret in the pool's namespace. */
+export type SecretRef = Readonly<{ secretName: string; key: string }>;
+
+export type SupabaseRef = Readonly<{
+  mode: 'Required' | 'Optional' | 'Off';
+  url: SecretRef;
+  key: SecretRef;
+  table: string;
+}>;
+
 /** A pool as the rest of the operator works with it: defaults applied, times and durations in milliseconds. */
 export type Pool = Readonly<{
   namespace: string;
@@ -20,7 +30,7 @@ export type Pool = Readonly<{
       name: string;
       prefix: string;
       commandsPerMinute: number;
-      redisUrl: Readonly<{ secretName: string; key: string }>;
+      redisUrl: SecretRef;
     }>;
     workers: Readonly<{ concurrency: number; template: PodTemplate; deploymentName?: string }>;
     scaling: Readonly<{
@@ -33,6 +43,21 @@ export type Pool = Readonly<{
       /** 0: no limit. */
       scaleUpMaxPerMinute: number;
       schedules: readonly Schedule[];
+    }>;
+    health: Readonly<{
+      intervalMs: Millis;
+      timeoutMs: Millis;
+      failureThreshold: number;
+      progressTimeoutMs: Millis;
+      redisMode: PoolSpec['health']['redis']['mode'];
+      supabase?: SupabaseRef;
+    }>;
+    restarts: Readonly<{
+      policy: PoolSpec['restarts']['policy'];
+      maxRetries: number;
+      backoffBaseMs: Millis;
+      backoffMaxMs: Millis;
+      resetAfterMs: Millis;
     }>;
   }>;
   status?: PoolStatus;
@@ -76,6 +101,27 @@ const toPrometheus = (server: PoolSpec['scaling']['metrics']['prometheus']): { p
   };
 };
 
+const refTo = ({ secretKeyRef }: PoolSpec['queue']['redis']['url']): SecretRef => ({
+  secretName: secretKeyRef.name,
+  key: secretKeyRef.key,
+});
+
+const toHealth = ({
+  interval,
+  timeout,
+  progressTimeout,
+  failureThreshold,
+  redis,
+  supabase,
+}: PoolSpec['health']): Pool['spec']['health'] => ({
+  intervalMs: millisOf(interval),
+  timeoutMs: millisOf(timeout),
+  failureThreshold,
+  progressTimeoutMs: millisOf(progressTimeout),
+  redisMode: redis.mode,
+  ...(supabase === undefined ? {} : { supabase: { ...supabase, url: refTo(supabase.url), key: refTo(supabase.key) } }),
+});
+
 const toPool = ({ metadata, spec, status }: AgentWorkerPool): Pool => ({
   namespace: metadata.namespace,
   name: metadata.name,
@@ -91,7 +137,7 @@ const toPool = ({ metadata, spec, status }: AgentWorkerPool): Pool => ({
       name: spec.queue.name,
       prefix: spec.queue.prefix,
       commandsPerMinute: spec.queue.commandsPerMinute,
-      redisUrl: { secretName: spec.queue.redis.url.secretKeyRef.name, key: spec.queue.redis.url.secretKeyRef.key },
+      redisUrl: refTo(spec.queue.redis.url),
     },
     workers: spec.workers,
     scaling: {
@@ -103,6 +149,14 @@ const toPool = ({ metadata, spec, status }: AgentWorkerPool): Pool => ({
       scaleDownWindowMs: millisOf(spec.scaling.scaleDown.window),
       scaleUpMaxPerMinute: spec.scaling.scaleUp.maxPerMinute,
       schedules: spec.scaling.schedules.map(({ duration, ...rest }) => ({ ...rest, durationMs: millisOf(duration) })),
+    },
+    health: toHealth(spec.health),
+    restarts: {
+      policy: spec.restarts.policy,
+      maxRetries: spec.restarts.maxRetries,
+      backoffBaseMs: millisOf(spec.restarts.backoff.base),
+      backoffMaxMs: millisOf(spec.restarts.backoff.max),
+      resetAfterMs: millisOf(spec.restarts.resetAfter),
     },
   },
   ...(status === undefined ? {} : { status }),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { durationBetween, int32, objectName } from './fields.ts';
+import { durationBetween, int32, objectName, secretKeyRef } from './fields.ts';
+import { health, restarts } from './health.ts';
 import { celString, type Rule, withRules } from './rules.ts';
 import { CRON_FIX, CRON_PATTERN, isTimeZone, problemOfCron } from './schedule.ts';
 import { poolStatus } from './status.ts';
@@ -11,16 +12,6 @@ const DAY = 86_400 * SECOND;
 
 /** The ReplicaSet's name is the pool's, a dash and a hash of ten: 63 characters, what a host name or label holds. */
 const NAME_MAX_LENGTH = 52;
-
-const secretKeyRef = z.object({
-  name: objectName().describe("Name of a Secret in the pool's own namespace."),
-  key: z
-    .string()
-    .min(1)
-    .max(253)
-    .regex(/^[-._a-zA-Z0-9]+$/)
-    .describe('Key in the Secret.'),
-});
 
 /** A part of the keys in Redis: what nobody sees would make two queues of one. */
 const visible = (field: string): Rule<string> => ({
@@ -186,6 +177,8 @@ const spec = withRules(
     queue: queue.describe('The BullMQ queue that the workers take their jobs from.'),
     workers: workers.describe('What a replica is.'),
     scaling: scaling.prefault({}).describe('How many replicas there may be and how long a job should wait for one.'),
+    health: health.prefault({}).describe('How replicas and what they depend on are checked.'),
+    restarts: restarts.prefault({}).describe('What is done about a replica that has failed.'),
   }),
   [
     {

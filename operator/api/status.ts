@@ -14,7 +14,15 @@ const reason = () =>
 /** A number that may outgrow 32 bits: jobs, generations. */
 const count = () => z.number().int().min(0).meta({ format: 'int64' });
 
-const CONDITION_TYPES = ['Ready', 'Reconciling', 'Stalled', 'ScalingActive', 'QueueObserved'] as const;
+const CONDITION_TYPES = [
+  'Ready',
+  'Reconciling',
+  'Stalled',
+  'ScalingActive',
+  'QueueObserved',
+  'DependenciesHealthy',
+  'RestartBudgetAvailable',
+] as const;
 
 const condition = z.object({
   type: z.enum(CONDITION_TYPES).describe('What the condition speaks of.'),
@@ -90,12 +98,64 @@ const counterfactual = z.object({
     .describe('Replica-seconds of each hour since then, the last of which still runs.'),
 });
 
+const podName = () => z.string().min(1).max(253);
+
+const dependency = (name: string) =>
+  z
+    .enum(['Healthy', 'Unhealthy', 'Unknown'])
+    .describe(`Whether the replica reaches ${name}; because says why not.`)
+    .exactOptional();
+
+const worker = z.object({
+  pod: podName().describe('Name of the pod.'),
+  node: z.string().max(253).describe('Node that it runs on.').exactOptional(),
+  phase: z
+    .enum(['Pending', 'Starting', 'Working', 'Cordoned', 'Held', 'Failed', 'Stopping'])
+    .describe('What the replica is about.'),
+  active: count().describe('Jobs that it runs now.').exactOptional(),
+  slots: count().describe('Jobs that it can run at a time.').exactOptional(),
+  redis: dependency('Redis'),
+  supabase: dependency('Supabase'),
+  cordonedUntil: moment().describe('It takes no new job until then.').exactOptional(),
+  containerRestarts: int32(0).describe('How often its worker was started again in place.'),
+  because: z.string().max(512).describe('What is wrong with it.').exactOptional(),
+});
+
+const pending = z.object({
+  pod: podName().describe('Name of the pod.'),
+  uid: z.string().max(64).describe('UID of the pod that is meant, and of no later one.'),
+  at: moment().describe('When the retry was taken from the budget.'),
+  reason: reason().describe('Why, in one word.'),
+});
+
+/** The account of retries. It is written before a replica is deleted, so that no two leaders count one of them twice. */
+const restarts = z.object({
+  templateHash: z.string().max(64).describe('The template that this account is of; another template has another.'),
+  used: int32(0).describe('Retries that were taken.'),
+  left: int32(0).describe('Retries that are left.'),
+  everReady: z.boolean().describe('A replica of this template was once ready.'),
+  pending: pending.describe('The retry that is being carried out.').exactOptional(),
+  lastFailureAt: moment().describe('When a replica was last seen failed.').exactOptional(),
+  lastRetryAt: moment().describe('When the last retry was taken.').exactOptional(),
+  nextRetryAt: moment().describe('The next retry is not taken before this time.').exactOptional(),
+});
+
+/** Bounded: of a larger pool those are listed that something is wrong with, then as many others as there is room for. */
+const WORKERS_MAX = 200;
+
 export const poolStatus = z.object({
   observedGeneration: count().describe('The generation of the spec that this status speaks of.').exactOptional(),
   replicas: replicas.describe('Replicas of the pool.').exactOptional(),
   queue: queue.describe('The queue as it was last read; what is not known is left out.').exactOptional(),
   decision: decision.describe('The last decision on the size.').exactOptional(),
   counterfactual: counterfactual.describe('What other rules would have used: an estimate.').exactOptional(),
+  workers: z
+    .array(worker)
+    .max(WORKERS_MAX)
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['pod'] })
+    .describe(`The replicas, at most ${WORKERS_MAX}, those first that something is wrong with.`)
+    .exactOptional(),
+  restarts: restarts.describe('The retries of the current template.').exactOptional(),
   conditions: z
     .array(condition)
     .max(16)

@@ -29,6 +29,10 @@ export type DecisionReason =
   | 'HeldByRollout'
   /** A replica that is starting may not hear yet that it shall stop. */
   | 'HeldByStart'
+  /** A dependency is out, or the replicas as a whole cannot reach it. */
+  | 'HeldByDependency'
+  /** All retries are spent on a template of which no replica ever became ready. */
+  | 'HeldByRestartBudget'
   | 'QueueUnknown'
   /** Somebody else sets the number again and again. */
   | 'HandsOff'

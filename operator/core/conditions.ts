@@ -1,4 +1,5 @@
 import type { Condition, ConditionType } from '../api/pool.ts';
+import type { HealthFact } from './health/say.ts';
 import type { Millis } from './known.ts';
 import { firstLine } from './sentence.ts';
 import { isoTime } from './time.ts';
@@ -14,6 +15,8 @@ export type Verdict = Readonly<{
   /** Scaling is not decided from the queue now. */
   scalingHeld?: Say;
   queue: Readonly<{ observed: boolean; because: Say }>;
+  dependencies?: HealthFact;
+  restartBudget?: HealthFact;
 }>;
 
 type Say = Readonly<{ reason: string; message: string }>;
@@ -25,7 +28,15 @@ const MESSAGE_LIMIT = 1024;
  * Ready=True: the spec of this generation is applied, the rollout is complete, nothing hinders the operator. Zero
  * replicas, a backlog or a sick dependency do not change it. Stalled=True only if a person must act.
  */
-function factsOf({ stalled, reconciling, ready, scalingHeld, queue }: Verdict): readonly Fact[] {
+function factsOf({
+  stalled,
+  reconciling,
+  ready,
+  scalingHeld,
+  queue,
+  dependencies,
+  restartBudget,
+}: Verdict): readonly Fact[] {
   const hindered = stalled ?? reconciling;
   const notReady = hindered === undefined ? undefined : { ...hindered, status: 'False' as const };
   const applied = { reason: 'Applied', message: 'the pool is applied and rolled out' };
@@ -41,6 +52,8 @@ function factsOf({ stalled, reconciling, ready, scalingHeld, queue }: Verdict): 
       ? { type: 'ScalingActive', status: 'True', reason: 'FollowsQueue', message: 'replicas follow the queue' }
       : { type: 'ScalingActive', status: 'False', ...scalingHeld },
     { type: 'QueueObserved', status: queue.observed ? 'True' : 'False', ...queue.because },
+    ...(dependencies === undefined ? [] : [{ type: 'DependenciesHealthy' as const, ...dependencies }]),
+    ...(restartBudget === undefined ? [] : [{ type: 'RestartBudgetAvailable' as const, ...restartBudget }]),
   ];
 }
 

@@ -8,6 +8,10 @@ import { keptHours } from './counterfactual/status.ts';
 import { foreignManager, recentCorrections } from './corrections.ts';
 import type { Action, Decision } from './decision.ts';
 import { eventsOf } from './events.ts';
+import { deletionOf } from './health/deletion.ts';
+import { healthEvents } from './health/events.ts';
+import { type Care, lookAfter } from './health/look-after.ts';
+import { sayBudget, sayDependencies } from './health/say.ts';
 import { holdTarget } from './hold.ts';
 import { known, type Known } from './known.ts';
 import { learnMeanDuration, meanRunningMs } from './mean-duration.ts';
@@ -31,14 +35,25 @@ export function decide(observed: PoolState): Decision {
   const current = counts && deployment !== null ? currentReplicas(learned.memory, deployment) : 0;
   const state = { ...learned, memory: { ...learned.memory, account: account(learned, queue.queue, current) } };
   const obstacle = findObstacle(state);
-  if (obstacle !== undefined) return decideNothing(state, { queue, current, obstacle });
+  const care = lookAfter(state, obstacle?.because.message ?? hindranceOf(state));
+  const cared = { ...state, memory: { ...state.memory, health: care.memory } };
+  if (obstacle !== undefined) return decideNothing(cared, { queue, current, obstacle, care });
 
-  const target = holdTarget(
-    chooseTarget({ state, queue: queue.queue, deployment, current, vanished: queue.vanished }),
-    { state, current },
-  );
-  return decideScale(state, { queue, deployment, current, target });
+  const input = {
+    state: cared,
+    queue: queue.queue,
+    deployment,
+    current,
+    freeze: care.freeze,
+    vanished: queue.vanished,
+  };
+  const target = holdTarget(chooseTarget(input), { state: cared, current });
+  return decideScale(cared, { queue, deployment, current, target, care });
 }
+
+/** Where the user wants nothing to be changed, nothing is restarted either. */
+const hindranceOf = ({ pool }: PoolState): string | undefined =>
+  pool.spec.mode === 'Auto' ? undefined : `spec.mode is ${pool.spec.mode}`;
 
 /** What other rules would have done with the same queue. */
 function account(state: PoolState, queue: Known<QueueSnapshot>, current: number): Account {
@@ -77,13 +92,15 @@ const isBehind = (deployment: DeploymentView, applied: NonNullable<ScaleMemory['
 
 function decideNothing(
   state: PoolState,
-  { queue, current, obstacle }: Readonly<{ queue: QueueView; current: number; obstacle: Obstacle }>,
+  { queue, current, obstacle, care }: Readonly<{ queue: QueueView; current: number; obstacle: Obstacle; care: Care }>,
 ): Decision {
   const { because } = obstacle;
   const verdict: Verdict = {
     ...(obstacle.stalled ? { stalled: because } : { reconciling: because }),
     scalingHeld: because,
     queue,
+    dependencies: sayDependencies(care),
+    restartBudget: sayBudget(care),
   };
   return {
     because,
@@ -94,6 +111,7 @@ function decideNothing(
       memory: state.memory,
       queue,
       verdict,
+      care,
       because,
       wanted: current,
       current,
@@ -108,21 +126,29 @@ function decideNothing(
       recreated: false,
       stalled: obstacle.stalled ? because : undefined,
     }),
+    care,
     memory: state.memory,
     wake: 'none',
     recheckAfterMs: POLL_TROUBLE_MS,
   };
 }
 
-type Scale = Readonly<{ queue: QueueView; deployment: DeploymentView | null; current: number; target: Target }>;
+type Scale = Readonly<{
+  queue: QueueView;
+  deployment: DeploymentView | null;
+  current: number;
+  target: Target;
+  care: Care;
+}>;
 
 function decideScale(state: PoolState, scale: Scale): Decision {
-  const { queue, deployment, current, target } = scale;
+  const { queue, deployment, current, target, care } = scale;
   const { because, wanted, replicas } = target;
   const mayAct = state.pool.spec.mode === 'Auto';
   const action = mayAct ? applyAction(state, { deployment, replicas }) : undefined;
   const corrected = action === undefined ? undefined : correctedBy(scale);
   const memory = remember(state, scale, { action, corrected });
+  const deletion = deletionOf(state, care);
   const failing = action === undefined ? undefined : failureVerdict(state);
   const stalled = stalledBy(state, isBeside(state.pool) ? null : deployment) ?? failing?.stalled;
   const verdict = verdictOf({ ...scale, state, action, stalled, failing });
@@ -131,30 +157,36 @@ function decideScale(state: PoolState, scale: Scale): Decision {
     because,
     wanted,
     actions: action === undefined ? [] : [action],
+    ...(deletion === undefined ? {} : { deletion }),
     status: renderStatus({
       state,
       memory,
       queue,
       verdict,
+      care,
       because,
       wanted,
       bounds,
       current: failing === undefined ? replicas : current,
     }),
-    events: eventsOf({
-      state,
-      because,
-      from: current,
-      to: replicas,
-      wanted,
-      held: target.held,
-      recreated: mayAct && deployment === null && state.memory.applied !== undefined,
-      stalled,
-      corrected,
-    }),
+    events: [
+      ...eventsOf({
+        state,
+        because,
+        from: current,
+        to: replicas,
+        wanted,
+        held: target.held,
+        recreated: mayAct && deployment === null && state.memory.applied !== undefined,
+        stalled,
+        corrected,
+      }),
+      ...healthEvents(state, care),
+    ],
+    care,
     memory,
     wake: paceOf(queue, target),
-    recheckAfterMs: recheckAfter(state, { queue, target }),
+    recheckAfterMs: recheckAfter(state, { queue, target, lookAt: care.plan.lookAt }),
   };
 }
 

@@ -1,11 +1,23 @@
 import type { PoolStatus } from '../api/pool.ts';
 import type { Because } from './because.ts';
 import type { Millis } from './known.ts';
+import type { Care } from './health/look-after.ts';
 import type { Manifest } from './manifest.ts';
+import type { FailureReason } from './restarts/failures.ts';
 import type { ScaleMemory } from './state.ts';
 
 /** What to change in the cluster. A pass carries out all of them, in order. */
 export type Action = Readonly<{ kind: 'apply'; manifest: Manifest; templateKey: string }>;
+
+/** A failed replica goes; its ReplicaSet makes another. Only that very pod, at the version that was decided on. */
+export type Deletion = Readonly<{
+  name: string;
+  uid: string;
+  resourceVersion: string;
+  graceSeconds: number;
+  reason: FailureReason;
+  because: string;
+}>;
 
 /** One line of `kubectl describe`. `reason` and `action` are CamelCase. */
 export type PoolEvent = Readonly<{ type: 'Normal' | 'Warning'; reason: string; action: string; note: string }>;
@@ -20,6 +32,9 @@ export type Decision = Readonly<{
   actions: readonly Action[];
   status: PoolStatus;
   events: readonly PoolEvent[];
+  care: Care;
+  /** Comes after the actions. */
+  deletion?: Deletion;
   memory: ScaleMemory;
   wake: WakePace;
   recheckAfterMs: Millis;

@@ -114,6 +114,37 @@ describe('the Deployment of a pool', () => {
     expect(shared({ shareProcessNamespace: false })).toBe(false);
   });
 
+  it('hands the worker what it checks Supabase with, and leaves what the template says itself', () => {
+    const supabase = {
+      mode: 'Optional' as const,
+      url: { secretName: 'env', key: 'URL' },
+      key: { secretName: 'env', key: 'KEY' },
+      table: 'agents',
+    };
+    const namesFor = (container: object): readonly string[] => {
+      const checked = { ...pool, spec: { ...pool.spec, health: { ...pool.spec.health, supabase } } };
+      const template = { spec: { containers: [{ name: 'worker', image: 'i', ...container }] } };
+      const workers = { ...checked.spec.workers, template };
+      const rendered = renderDeployment({ ...checked, spec: { ...checked.spec, workers } }, { replicas: 1 });
+      const [worker] = (rendered.spec.template as Template).spec.containers;
+      const variables = (worker?.['env'] ?? []) as { name: string }[];
+      return variables.map(({ name }) => name).filter((name) => name.startsWith('SUPABASE'));
+    };
+    expect(namesFor({})).toEqual([
+      'SUPABASE_URL',
+      'SUPABASE_SERVICE_ROLE_KEY',
+      'SUPABASE_HEALTH_TABLE',
+      'SUPABASE_HEALTH_MODE',
+    ]);
+    expect(namesFor({ envFrom: [{ secretRef: { name: 'env' } }] })).toEqual([
+      'SUPABASE_HEALTH_TABLE',
+      'SUPABASE_HEALTH_MODE',
+    ]);
+    const own = { name: 'SUPABASE_SERVICE_ROLE_KEY', value: 'mine' };
+    expect(namesFor({ env: [own] }).filter((name) => name === own.name)).toHaveLength(1);
+    expect(JSON.stringify(renderDeployment(pool, { replicas: 1 }))).not.toContain('SUPABASE');
+  });
+
   it('has the same key whatever the number of replicas', () => {
     const key = (replicas: number, resourceVersion: string) =>
       templateKey(renderDeployment(pool, { replicas, resourceVersion }));

@@ -11,7 +11,7 @@ import {
   RENDERING_ANNOTATION,
   WORKER_CONTAINER,
 } from '../api/names.ts';
-import type { Pool } from '../api/parse.ts';
+import type { Pool, SecretRef } from '../api/parse.ts';
 import type { Fields, Manifest } from './manifest.ts';
 import type { UrlMark } from './state.ts';
 
@@ -112,7 +112,7 @@ function renderWorker(pool: Pool, container: Container): Fields {
   return {
     ...probes,
     ...container,
-    env: [...ownVariables(pool), ...(container.env ?? [])],
+    env: [...ownVariables(pool), ...supabaseVariables(pool, container), ...(container.env ?? [])],
     // What is no list is left for the API server to refuse: dropped, it would be missed and nobody told.
     ports: Array.isArray(declared) ? [...(declared as unknown[]), port] : declared,
   };
@@ -130,6 +130,27 @@ function ownVariables(pool: Pool): readonly Fields[] {
     { name: 'JOB_CONCURRENCY', value: String(workers.concurrency) },
     { name: 'PORT', value: String(WORKER_PORT) },
   ];
+}
+
+/**
+ * What the worker checks Supabase with. What the template says itself is its own matter: the key that the jobs use may
+ * be another one than the operator's.
+ */
+function supabaseVariables(pool: Pool, container: Container): readonly Fields[] {
+  const { supabase } = pool.spec.health;
+  if (supabase === undefined || supabase.mode === 'Off') return [];
+  const refTo = ({ secretName, key }: SecretRef) => ({ valueFrom: { secretKeyRef: { name: secretName, key } } });
+  const declared = new Set((container.env ?? []).map(({ name }) => name));
+  const hasOwn = container['envFrom'] !== undefined;
+  const access = [
+    { name: 'SUPABASE_URL', ...refTo(supabase.url) },
+    { name: 'SUPABASE_SERVICE_ROLE_KEY', ...refTo(supabase.key) },
+  ];
+  const health = [
+    { name: 'SUPABASE_HEALTH_TABLE', value: supabase.table },
+    { name: 'SUPABASE_HEALTH_MODE', value: supabase.mode },
+  ];
+  return [...(hasOwn ? [] : access), ...health].filter(({ name }) => !declared.has(name));
 }
 
 /** The kubelet expands `$(NAME)` in a value, and takes every `$$` for a dollar. */

@@ -1,5 +1,6 @@
 import { parseDuration } from '../api/duration.ts';
 import type { PoolStatus } from '../api/pool.ts';
+import { firstHealthMemory } from './health/memory.ts';
 import type { Millis } from './known.ts';
 import type { ReplicaView, ScaleMemory } from './state.ts';
 import { parseIsoTime } from './time.ts';
@@ -15,6 +16,7 @@ export function firstMemory(status: PoolStatus | undefined, now: Millis): ScaleM
     started: [],
     raises: [],
     corrections: [],
+    health: firstHealthMemory(status, now),
     ...(meanMs === undefined || meanAt === undefined ? {} : { meanDuration: { ms: meanMs, at: meanAt } }),
   };
 }

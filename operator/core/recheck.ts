@@ -14,6 +14,8 @@ const POLL_UNKNOWN_MS: Millis = 2000;
 /** A Secret is read, not watched: the operator may `get` it and no more. */
 export const POLL_TROUBLE_MS: Millis = 5000;
 
+const SOONEST_MS: Millis = 20;
+
 /** How the queue's events wake the pool until then. */
 export function paceOf({ queue }: QueueView, { replicas }: Target): WakePace {
   if (replicas === 0) return 'instant';
@@ -23,16 +25,24 @@ export function paceOf({ queue }: QueueView, { replicas }: Target): WakePace {
 /** When to look again although nothing happens. */
 export function recheckAfter(
   state: PoolState,
-  { queue: { queue }, target }: Readonly<{ queue: QueueView; target: Target }>,
+  {
+    queue: { queue },
+    target,
+    lookAt = Number.POSITIVE_INFINITY,
+  }: Readonly<{ queue: QueueView; target: Target; lookAt?: Millis | undefined }>,
 ): Millis {
-  if (!queue.ok) return needsPerson(state.redis) ? POLL_TROUBLE_MS : POLL_UNKNOWN_MS;
+  if (!queue.ok) {
+    const pollMs = needsPerson(state.redis) ? POLL_TROUBLE_MS : POLL_UNKNOWN_MS;
+    return Math.max(SOONEST_MS, Math.min(pollMs, lookAt - state.now));
+  }
   const { ready, paused, active, nextDelayedAt } = queue.value;
   const busy = active > 0 || (ready > 0 && !paused) || target.wanted < target.replicas;
   const moments = [
+    lookAt,
     state.now + (busy ? POLL_BUSY_MS : POLL_QUIET_MS),
     // Nothing promotes a delayed job at zero replicas: the pool is woken when the first becomes due.
     ...(nextDelayedAt === undefined ? [] : [nextDelayedAt]),
     ...(target.changesAt === undefined ? [] : [target.changesAt]),
   ];
-  return Math.max(20, Math.min(...moments) - state.now);
+  return Math.max(SOONEST_MS, Math.min(...moments) - state.now);
 }

@@ -4,7 +4,9 @@ import { renderDeployment, templateKey } from './deployment.ts';
 import type { Decision } from './decision.ts';
 import { FIELD_MANAGER } from './corrections.ts';
 import { firstMemory } from './memory.ts';
-import type { DeploymentView, PoolState, QueueSnapshot, ReplicaView } from './state.ts';
+import type { ReplicaHealth } from './health/replica-health.ts';
+import type { ReplicaWork } from './restarts/view.ts';
+import type { DeploymentView, PoolState, QueueSnapshot, ReplicaSetView, ReplicaView } from './state.ts';
 
 /** The leader that every test starts with. */
 export const EPOCH = '0.first';
@@ -44,6 +46,20 @@ export const samplePool = (over: Partial<Pool['spec']['scaling']> & { concurrenc
         schedules: [],
         ...scaling,
       },
+      health: {
+        intervalMs: 10_000,
+        timeoutMs: 2000,
+        failureThreshold: 3,
+        progressTimeoutMs: 120_000,
+        redisMode: 'Required',
+      },
+      restarts: {
+        policy: 'OnFailure',
+        maxRetries: 3,
+        backoffBaseMs: 10_000,
+        backoffMaxMs: 300_000,
+        resetAfterMs: 600_000,
+      },
     },
   };
 };
@@ -72,6 +88,23 @@ export const deploymentOf = (pool: Pool, replicas: number): DeploymentView => ({
   status: { replicas, updated: replicas, ready: replicas, available: replicas },
 });
 
+export const healthOf = (work: Partial<ReplicaWork> = {}, over: Partial<ReplicaHealth> = {}): ReplicaHealth => ({
+  work: {
+    processStart: 'p1',
+    active: 0,
+    slots: 5,
+    cordoned: false,
+    held: null,
+    stopping: false,
+    lastFetch: null,
+    hasFinished: false,
+    ...work,
+  },
+  redis: known({ ok: true }, NOON),
+  supabase: { ok: false, because: 'it is not checked' },
+  ...over,
+});
+
 export const replicaOf = (name: string, over: Partial<ReplicaView> = {}): ReplicaView => ({
   name,
   uid: `uid-${name}`,
@@ -81,8 +114,25 @@ export const replicaOf = (name: string, over: Partial<ReplicaView> = {}): Replic
   createdAt: NOON - 60_000,
   readyAt: NOON - 58_000,
   templateHash: 'hash',
+  resourceVersion: '5',
+  node: 'node1',
+  scheduledAt: NOON - 60_000,
+  disrupted: false,
+  worker: { state: 'Running', restarts: 0, startedAt: NOON - 59_000 },
+  health: known(healthOf(), NOON),
   report: known({ active: 0, slots: 5, processStart: 1, durationSum: 0, durationCount: 0 }, NOON),
   ...over,
+});
+
+const replicaSetOf = (templateHash: string): ReplicaSetView => ({
+  name: `agent-jobs-${templateHash}`,
+  ownerUid: 'deployment-uid',
+  templateHash,
+  revision: 1,
+  generation: 1,
+  observedGeneration: 1,
+  replicas: 0,
+  status: { replicas: 0, unmarked: 0 },
 });
 
 type StateOver = { pool?: Pool; replicas?: number; queue?: Partial<QueueSnapshot> } & Partial<
@@ -98,11 +148,16 @@ export function stateOf({ pool = samplePool(), replicas = 0, queue = {}, ...over
     pool,
     deployment: known(deploymentOf(pool, replicas), now),
     replicas: known(
-      Array.from({ length: replicas }, (_, i) => replicaOf(`pod-${i}`)),
+      Array.from({ length: replicas }, (_, i) =>
+        replicaOf(`pod-${i}`, { health: known(healthOf({}, { redis: known({ ok: true }, now) }), now) }),
+      ),
       now,
     ),
     queue: known(queueOf(queue), now),
     redis: { ok: true },
+    replicaSets: known([replicaSetOf('hash')], now),
+    checks: { redis: known({ ok: true }, now), supabase: { ok: false, because: 'it is not checked' } },
+    random: 0.5,
     rivals: [],
     autoscalers: [],
     epoch: EPOCH,
@@ -134,7 +189,9 @@ export function afterApplying(state: PoolState, decision: Decision, elapsedMs: M
     ...next,
     deployment: known(deployment, now),
     replicas: known(
-      Array.from({ length: replicas }, (_, i) => replicaOf(`pod-${i}`)),
+      Array.from({ length: replicas }, (_, i) =>
+        replicaOf(`pod-${i}`, { health: known(healthOf({}, { redis: known({ ok: true }, now) }), now) }),
+      ),
       now,
     ),
     memory: {

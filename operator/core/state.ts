@@ -2,7 +2,11 @@ import type { Pool } from '../api/parse.ts';
 import type { ApplyFailure } from './apply-failure.ts';
 import type { Account } from './counterfactual/account.ts';
 import type { Correction } from './corrections.ts';
+import type { Check, DependencyName } from './dependencies/check.ts';
+import type { HealthMemory } from './health/memory.ts';
+import type { ReplicaHealth } from './health/replica-health.ts';
 import type { Known, Millis } from './known.ts';
+import type { WorkerContainer } from './restarts/view.ts';
 import type { WantedEntry } from './window.ts';
 
 /** What Redis, or the replicas that read it, say of one queue. Counts are jobs. */
@@ -56,7 +60,32 @@ export type ReplicaView = Readonly<{
   templateHash: string;
   /** Why its worker container does not run and will not by itself, in the kubelet's words. */
   cannotStart?: string;
+  /** The version that a deletion of it is decided on. */
+  resourceVersion: string;
+  node?: string;
+  /** Since when it has a node; while it has none, why, in the scheduler's words. */
+  scheduledAt?: Millis;
+  unscheduledBecause?: string;
+  /** The cluster itself takes it away: an eviction, a drained or lost node, a preemption. */
+  disrupted: boolean;
+  worker: WorkerContainer;
   report: Known<ReplicaReport>;
+  health: Known<ReplicaHealth>;
+}>;
+
+/** One ReplicaSet of the pool's Deployment, those without pods too. */
+export type ReplicaSetView = Readonly<{
+  name: string;
+  ownerUid?: string;
+  /** `pod-template-hash` of its pods. */
+  templateHash: string;
+  /** The Deployment counts these up: the greatest is the template that it brings up now. */
+  revision: number;
+  generation: number;
+  observedGeneration: number;
+  replicas: number;
+  /** `unmarked`: those that have every label of the template (`fullyLabeledReplicas`). */
+  status: Readonly<{ replicas: number; unmarked: number }>;
 }>;
 
 /** The parts of a Deployment that a decision reads. */
@@ -135,6 +164,7 @@ export type ScaleMemory = Readonly<{
   applyFailure?: ApplyFailure;
   /** What other rules would have used, of which the status keeps the sums. */
   account?: Account;
+  health: HealthMemory;
   /** When the status was written last: numbers alone are written at most every ten seconds. */
   statusWrittenAt?: Millis;
 }>;
@@ -149,6 +179,11 @@ export type PoolState = Readonly<{
   /** `null`: there is none. */
   deployment: Known<DeploymentView | null>;
   replicas: Known<readonly ReplicaView[]>;
+  replicaSets: Known<readonly ReplicaSetView[]>;
+  /** The operator's own checks of what the pool depends on. */
+  checks: Readonly<Record<DependencyName, Check>>;
+  /** From 0 to 1, drawn for this look: core draws none itself. */
+  random: number;
   queue: Known<QueueSnapshot>;
   redis: RedisAccess;
   /** Absent while the Secret cannot be read. */

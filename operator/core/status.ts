@@ -5,6 +5,9 @@ import type { Because } from './because.ts';
 import type { Bound } from './bounds/bound.ts';
 import { renderConditions, type Verdict } from './conditions.ts';
 import { lastBusyHour, renderCounterfactual } from './counterfactual/status.ts';
+import { renderLedger } from './health/ledger-status.ts';
+import type { Care } from './health/look-after.ts';
+import { renderWorkers } from './health/workers.ts';
 import type { Millis } from './known.ts';
 import { usableMean } from './mean-duration.ts';
 import type { QueueView } from './queue-view.ts';
@@ -22,6 +25,7 @@ export type StatusInput = Readonly<{
   memory: ScaleMemory;
   queue: QueueView;
   verdict: Verdict;
+  care: Care;
   because: Because;
   bounds: readonly Bound[];
   wanted: number;
@@ -33,6 +37,7 @@ export function renderStatus({
   memory,
   queue,
   verdict,
+  care,
   because,
   bounds,
   wanted,
@@ -53,6 +58,7 @@ export function renderStatus({
       ...(bounds.length === 0 ? {} : { bounds: bounds.map(renderBound) }),
     },
     ...(memory.account === undefined ? {} : { counterfactual: renderCounterfactual(memory.account) }),
+    ...renderHealth(state, care),
     conditions: renderConditions(verdict, before?.conditions ?? [], { now, generation: pool.generation }),
   };
 }
@@ -60,6 +66,11 @@ export function renderStatus({
 function readyReplicas({ pool, deployment, replicas }: PoolState): number {
   if (isBeside(pool)) return deployment.ok ? (deployment.value?.status.ready ?? 0) : 0;
   return replicas.ok ? replicas.value.filter((replica) => replica.ready && !replica.terminating).length : 0;
+}
+
+function renderHealth(state: PoolState, care: Care): Pick<PoolStatus, 'workers' | 'restarts'> {
+  const restarts = renderLedger(care.plan.ledger, care.plan.budget.left);
+  return { workers: renderWorkers(state, care), ...(restarts === undefined ? {} : { restarts }) };
 }
 
 const renderBound = ({ reason, from, to, clause }: Bound) => ({
@@ -123,6 +134,8 @@ const headline = (status: PoolStatus): string =>
     status.decision?.reason,
     status.queue?.seen,
     status.queue?.paused,
+    accountOf(status.restarts),
+    unhealthyOf(status),
     (status.conditions ?? []).map(({ type, status: value, reason }) => [type, value, reason]),
   ]);
 
@@ -134,8 +147,20 @@ const numbers = (status: PoolStatus): string => {
     status.decision?.message,
     // The sums grow all the time: with each new hour that anything ran in they are worth a write.
     lastBusyHour(status),
+    (status.workers ?? []).map(sorted),
     (status.conditions ?? []).map(({ type, message }) => [type, message]),
   ]);
 };
+
+/** What a retry is counted by: written before anything follows from it. */
+const accountOf = (restarts: PoolStatus['restarts']): readonly unknown[] =>
+  restarts === undefined
+    ? []
+    : [restarts.templateHash, restarts.used, restarts.everReady, restarts.pending?.uid, restarts.nextRetryAt];
+
+const unhealthyOf = ({ workers = [] }: PoolStatus): readonly string[] =>
+  workers
+    .flatMap(({ pod, redis, supabase }) => (redis === 'Unhealthy' || supabase === 'Unhealthy' ? [pod] : []))
+    .sort();
 
 const sorted = (fields: object): readonly unknown[] => Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1));

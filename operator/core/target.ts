@@ -1,5 +1,6 @@
 import type { Because } from './because.ts';
-import { applyRules, becauseOf, type Bound, type BoundContext, changesOf } from './bounds/bound.ts';
+import { applyRules, becauseOf, type Bound, type BoundContext, changesOf, type Freeze } from './bounds/bound.ts';
+import { healthRules } from './bounds/freeze.ts';
 import { floorChangesAt, floorOf } from './bounds/floors.ts';
 import { limits } from './bounds/limits.ts';
 import { paceRules } from './bounds/pace.ts';
@@ -33,6 +34,7 @@ export type TargetInput = Readonly<{
   current: number;
   /** The queue is unknown because its keys are gone. */
   vanished?: boolean;
+  freeze?: Freeze | undefined;
 }>;
 
 /**
@@ -41,10 +43,16 @@ export type TargetInput = Readonly<{
  * only when every rule agrees; not at all on what is unknown.
  */
 export function chooseTarget(input: TargetInput): Target {
-  const { state, queue, deployment, current } = input;
+  const { state, queue, deployment, current, freeze } = input;
   if (!queue.ok) return holdUnknown(input, queue.because);
   const sizing = sizePool(state, queue.value, current);
-  return boundTarget(sizing, { state, queue: queue.value, deployment, current });
+  return boundTarget(sizing, {
+    state,
+    queue: queue.value,
+    deployment,
+    current,
+    ...(freeze === undefined ? {} : { freeze }),
+  });
 }
 
 function boundTarget(sizing: Sizing, at: Omit<BoundContext, 'window'>): Target {
@@ -53,7 +61,7 @@ function boundTarget(sizing: Sizing, at: Omit<BoundContext, 'window'>): Target {
   const { memory, now } = at.state;
   const window = remember(memory.wanted, { at: now, wanted: asked.replicas }, windowOf(at.state));
   const context: BoundContext = { ...at, window };
-  const steered = applyRules(asked, windowRules, context);
+  const steered = applyRules(asked, [...windowRules, ...healthRules], context);
   const { replicas, bounds } = applyRules(steered, [...paceRules, ...removalRules], context);
   const changesAt = earliest([...changesOf(bounds), floorChangesAt(at.state)]);
   return {
@@ -71,9 +79,9 @@ function boundTarget(sizing: Sizing, at: Omit<BoundContext, 'window'>): Target {
  * down at once; not so where the keys are gone, for that is believed only after a window anyway. Only the floor still
  * holds: it asks nothing of the queue.
  */
-function holdUnknown({ state, current, vanished = false }: TargetInput, because: string): Target {
+function holdUnknown({ state, current, freeze, vanished = false }: TargetInput, because: string): Target {
   const floor = floorOf(state);
-  const reachable = state.redis.ok || state.redis.trouble === 'RedisUnreachable';
+  const reachable = freeze === undefined && (state.redis.ok || state.redis.trouble === 'RedisUnreachable');
   const replicas = reachable ? Math.max(current, floor) : current;
   const entry = { at: state.now, wanted: vanished ? floor : replicas };
   const window = remember(state.memory.wanted, entry, windowOf(state));

@@ -3,6 +3,8 @@ import type { FailureVerdict } from './apply-failure.ts';
 import { isRolledOut } from './bounds/removal.ts';
 import type { Verdict } from './conditions.ts';
 import type { Action } from './decision.ts';
+import type { Care } from './health/look-after.ts';
+import { sayBudget, sayDependencies } from './health/say.ts';
 import type { QueueView } from './queue-view.ts';
 import type { DeploymentView, PoolState } from './state.ts';
 import type { Target } from './target.ts';
@@ -12,13 +14,14 @@ type VerdictInput = Readonly<{
   queue: QueueView;
   deployment: DeploymentView | null;
   target: Target;
+  care: Care;
   action: Action | undefined;
   stalled: Verdict['stalled'];
   failing: FailureVerdict | undefined;
 }>;
 
 /** What the conditions are to say of a pool that nothing stands in the way of. */
-export function verdictOf({ state, queue, deployment, target, action, stalled, failing }: VerdictInput): Verdict {
+export function verdictOf({ state, queue, deployment, target, care, action, stalled, failing }: VerdictInput): Verdict {
   const { mode } = state.pool.spec;
   const reconciling = mode === 'Auto' ? reconcilingBecause(deployment, action, wasReady(state)) : undefined;
   return {
@@ -28,6 +31,8 @@ export function verdictOf({ state, queue, deployment, target, action, stalled, f
     ...failing,
     ...(stalled === undefined ? {} : { stalled }),
     queue,
+    dependencies: sayDependencies(care),
+    restartBudget: sayBudget(care),
   };
 }
 

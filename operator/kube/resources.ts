@@ -30,6 +30,14 @@ export const deployments: ResourceType = {
   namespaced: true,
 };
 
+export const replicaSets: ResourceType = {
+  group: 'apps',
+  version: 'v1',
+  plural: 'replicasets',
+  kind: 'ReplicaSet',
+  namespaced: true,
+};
+
 /** Names one object. */
 export type ObjectRef = Readonly<{ namespace: string; name: string }>;
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { projectDeployment, projectPod, projectPool } from './cluster.ts';
+import { projectDeployment, projectPool } from './cluster.ts';
+import { projectPod } from './pods.ts';
 
 const metadata = {
   namespace: 'agents',

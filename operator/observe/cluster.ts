@@ -1,7 +1,7 @@
-import { API_GROUP, API_VERSION, KIND, PLURAL, POOL_LABEL, WORKER_CONTAINER } from '../api/names.ts';
+import { API_GROUP, API_VERSION, KIND, PLURAL, POOL_LABEL } from '../api/names.ts';
 import { type ParsedPool, parsePool } from '../api/parse.ts';
 import type { Millis } from '../core/known.ts';
-import type { DeploymentView } from '../core/state.ts';
+import type { DeploymentView, ReplicaSetView } from '../core/state.ts';
 import type { ResourceType } from '../kube/resources.ts';
 
 export const poolType: ResourceType = {
@@ -13,30 +13,18 @@ export const poolType: ResourceType = {
 };
 
 /** The identity that every stored object keeps. */
-type Identity = Readonly<{ namespace: string; name: string; uid: string; resourceVersion: string }>;
+export type Identity = Readonly<{ namespace: string; name: string; uid: string; resourceVersion: string }>;
 
 /** A pool as it came, or what is wrong with it; `generation` and `annotationsKey` tell a change of intent from a new status. */
 export type PoolObject = Identity &
   Readonly<{ generation: number; createdAt: Millis; intentKey: string; parsed: ParsedPool }>;
 
+export type ReplicaSetObject = Identity & Readonly<{ pool: string; view: ReplicaSetView }>;
+
 export type DeploymentObject = Identity & Readonly<{ pool: string; view: DeploymentView }>;
 
-/** A pod of a pool, and where its metrics are. */
-export type PodObject = Identity &
-  Readonly<{
-    pool: string;
-    phase: string;
-    ready: boolean;
-    terminating: boolean;
-    createdAt: Millis;
-    readyAt?: Millis;
-    templateHash: string;
-    cannotStart?: string;
-    address?: string;
-    port: number;
-  }>;
-
-type Raw = Readonly<{
+/** What every object of the API server has. */
+export type Raw = Readonly<{
   metadata: Readonly<{
     namespace: string;
     name: string;
@@ -57,14 +45,15 @@ type ManagedFields = Readonly<{
   fieldsV1?: Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>;
 }>;
 
-const identityOf = ({ metadata }: Raw): Identity => ({
+export const identityOf = ({ metadata }: Raw): Identity => ({
   namespace: metadata.namespace,
   name: metadata.name,
   uid: metadata.uid,
   resourceVersion: metadata.resourceVersion,
 });
 
-const poolOf = ({ metadata }: Raw): string => `${metadata.namespace}/${metadata.labels?.[POOL_LABEL] ?? metadata.name}`;
+export const poolOf = ({ metadata }: Raw): string =>
+  `${metadata.namespace}/${metadata.labels?.[POOL_LABEL] ?? metadata.name}`;
 
 export function projectPool(raw: unknown): PoolObject {
   const object = raw as Raw;
@@ -139,77 +128,36 @@ function replicasManager(entries: readonly ManagedFields[]): string | undefined 
   return entries.findLast(({ fieldsV1 }) => fieldsV1?.['f:spec']?.['f:replicas'] !== undefined)?.manager;
 }
 
-type RawPod = Raw &
+type RawReplicaSet = Raw &
   Readonly<{
-    spec: Readonly<{
-      containers: readonly Readonly<{
-        name: string;
-        ports?: readonly Readonly<{ name?: string; containerPort: number }>[];
-      }>[];
-    }>;
-    status?: Readonly<{
-      phase?: string;
-      podIP?: string;
-      initContainerStatuses?: readonly RawContainerStatus[];
-      containerStatuses?: readonly RawContainerStatus[];
-      conditions?: readonly Readonly<{ type: string; status: string; lastTransitionTime?: string }>[];
-    }>;
+    spec: Readonly<{ replicas?: number }>;
+    status?: Readonly<{ observedGeneration?: number; replicas?: number; fullyLabeledReplicas?: number }>;
   }>;
 
-type RawContainerStatus = Readonly<{
-  restartCount?: number;
-  state?: Readonly<{ waiting?: Readonly<{ reason?: string; message?: string }> }>;
-}>;
+/** The Deployment controller's own count of templates (kubernetes/pkg/controller/deployment/util). */
+const REVISION = 'deployment.kubernetes.io/revision';
 
-/** The port of the worker's endpoints when the template names none. */
-const DEFAULT_PORT = 3001;
-
-export function projectPod(raw: unknown): PodObject {
-  const object = raw as RawPod;
+export function projectReplicaSet(raw: unknown): ReplicaSetObject {
+  const object = raw as RawReplicaSet;
   const { metadata, spec, status = {} } = object;
-  const readyAt = readySince(status);
-  const cannotStart = cannotStartBecause(status);
+  const owner = metadata.ownerReferences?.find(({ controller }) => controller === true);
   return {
     ...identityOf(object),
     pool: poolOf(object),
-    phase: status.phase ?? 'Unknown',
-    ready: readyAt !== undefined,
-    terminating: metadata.deletionTimestamp !== undefined,
-    createdAt: Date.parse(metadata.creationTimestamp ?? ''),
-    ...(readyAt === undefined ? {} : { readyAt }),
-    templateHash: metadata.labels?.['pod-template-hash'] ?? '',
-    ...(cannotStart === undefined ? {} : { cannotStart }),
-    ...(status.podIP === undefined ? {} : { address: status.podIP }),
-    port: portOf(spec),
+    view: {
+      name: metadata.name,
+      ...(owner === undefined ? {} : { ownerUid: owner.uid }),
+      templateHash: metadata.labels?.['pod-template-hash'] ?? '',
+      revision: Number(metadata.annotations?.[REVISION]) || 0,
+      generation: metadata.generation ?? 0,
+      observedGeneration: status.observedGeneration ?? 0,
+      replicas: spec.replicas ?? 1,
+      status: podsOf(status),
+    },
   };
 }
 
-/** When the pod became Ready, undefined while it is not. */
-function readySince({ conditions }: NonNullable<RawPod['status']>): Millis | undefined {
-  const ready = conditions?.find(({ type }) => type === 'Ready');
-  return ready?.status === 'True' ? Date.parse(ready.lastTransitionTime ?? '') || 0 : undefined;
-}
-
-/** What the kubelet waits for by itself. */
-const ON_ITS_WAY: ReadonlySet<string> = new Set(['ContainerCreating', 'PodInitializing']);
-/** A container that ends is started again; one that has ended so often will not run by itself. */
-const CRASHES_IN_PLACE = 3;
-
-/** Why a container of the pod does not run, in the kubelet's words, when that will not end by itself. */
-function cannotStartBecause({
-  initContainerStatuses = [],
-  containerStatuses = [],
-}: NonNullable<RawPod['status']>): string | undefined {
-  for (const { restartCount = 0, state } of [...initContainerStatuses, ...containerStatuses]) {
-    const { reason, message } = state?.waiting ?? {};
-    if (reason === undefined || ON_ITS_WAY.has(reason)) continue;
-    if (reason === 'CrashLoopBackOff' && restartCount < CRASHES_IN_PLACE) continue;
-    return message === undefined ? reason : `${reason}: ${message}`;
-  }
-  return undefined;
-}
-
-function portOf({ containers }: RawPod['spec']): number {
-  const worker = containers.find(({ name }) => name === WORKER_CONTAINER);
-  return worker?.ports?.find(({ name }) => name === 'http')?.containerPort ?? DEFAULT_PORT;
-}
+const podsOf = ({ replicas = 0, fullyLabeledReplicas = 0 }: NonNullable<RawReplicaSet['status']>) => ({
+  replicas,
+  unmarked: fullyLabeledReplicas,
+});

@@ -7,7 +7,9 @@ import { messageOf } from '../kube/log.ts';
 import type { Reflector } from '../kube/reflector.ts';
 import { deployments as deploymentType, keyOf } from '../kube/resources.ts';
 import { type AutoscalerStore, findAutoscalers } from './autoscalers.ts';
-import { type DeploymentObject, type PodObject, type PoolObject, projectDeployment } from './cluster.ts';
+import { type DeploymentObject, type PoolObject, projectDeployment, type ReplicaSetObject } from './cluster.ts';
+import type { OperatorChecks } from './dependencies/operator-checks.ts';
+import type { PodObject } from './pods.ts';
 import type { PrometheusSource } from './prometheus-source.ts';
 import type { DeploymentBesideReader } from './deployment-beside.ts';
 import type { DepthReading, QueueDepth } from './queue/depth.ts';
@@ -15,6 +17,7 @@ import type { PoolRedis, RedisAccessRegistry } from './queue/redis-access.ts';
 import { readSettled } from './queue/settled.ts';
 import { type QueueQuestion, type QueueReading, readQueue } from './queue/source.ts';
 import type { RedisSecretReader } from './redis-secret.ts';
+import type { HealthWatch } from './replicas/health-watch.ts';
 import type { Scraped, Scraper, ScrapeTarget } from './replicas/scrape.ts';
 import { openWay, reopenWay, type Way } from './redis-way.ts';
 import type { QueueDirectory } from './rivals.ts';
@@ -32,6 +35,10 @@ export type GatherParts = Readonly<{
   scraper: Scraper;
   prometheus: PrometheusSource;
   urlMarks: UrlMarks;
+  replicaSets: Pick<Reflector<ReplicaSetObject>, 'store' | 'synced'>;
+  health: HealthWatch;
+  checks: OperatorChecks;
+  random: () => number;
   queues: QueueDirectory;
   autoscalers: readonly AutoscalerStore[];
   /** The epoch of this leader. */
@@ -86,12 +93,10 @@ export async function gather(parts: GatherParts, pool: Pool, options: GatherOpti
     now,
     pool,
     deployment,
-    replicas: parts.pods.synced()
-      ? known(
-          pods.map((pod) => viewReplica(pod, scraped)),
-          now,
-        )
-      : unknown('the pods were not listed yet'),
+    replicas: viewReplicas(parts, pool, { pods, scraped }),
+    replicaSets: viewReplicaSets(parts, key),
+    checks: parts.checks.read({ pool, redis: way.opened, alert: options.memory.health.alert }),
+    random: parts.random(),
     queue: reading.queue,
     redis: reading.redis,
     ...(await markOf(parts.urlMarks, way, { pool, deployment })),
@@ -154,7 +159,26 @@ function targetsOf(pods: readonly PodObject[]): readonly ScrapeTarget[] {
   );
 }
 
-const viewReplica = (pod: PodObject, { reports }: Scraped): ReplicaView => ({
+/** Each pod with what it said last; from now on it is asked for its health. */
+function viewReplicas(
+  { pods: watch, health, now }: GatherParts,
+  pool: Pool,
+  { pods, scraped }: Readonly<{ pods: readonly PodObject[]; scraped: Scraped }>,
+): PoolState['replicas'] {
+  const { intervalMs, timeoutMs } = pool.spec.health;
+  const said = health.follow(keyOf(pool), targetsOf(pods), { intervalMs, timeoutMs });
+  if (!watch.synced()) return unknown('the pods were not listed yet');
+  const views = pods.map((pod) => viewReplica(pod, scraped, said.get(pod.uid)));
+  return known(views, now());
+}
+
+function viewReplicaSets({ replicaSets, now }: GatherParts, key: string): PoolState['replicaSets'] {
+  if (!replicaSets.synced()) return unknown('the ReplicaSets were not listed yet');
+  const views = replicaSets.store.byIndex('pool', key).map(({ view }) => view);
+  return known(views, now());
+}
+
+const viewReplica = (pod: PodObject, { reports }: Scraped, health: ReplicaView['health'] | undefined): ReplicaView => ({
   name: pod.name,
   uid: pod.uid,
   phase: pod.phase,
@@ -164,5 +188,12 @@ const viewReplica = (pod: PodObject, { reports }: Scraped): ReplicaView => ({
   ...(pod.readyAt === undefined ? {} : { readyAt: pod.readyAt }),
   templateHash: pod.templateHash,
   ...(pod.cannotStart === undefined ? {} : { cannotStart: pod.cannotStart }),
+  resourceVersion: pod.resourceVersion,
+  ...(pod.node === undefined ? {} : { node: pod.node }),
+  ...(pod.scheduledAt === undefined ? {} : { scheduledAt: pod.scheduledAt }),
+  ...(pod.unscheduledBecause === undefined ? {} : { unscheduledBecause: pod.unscheduledBecause }),
+  disrupted: pod.disrupted,
+  worker: pod.worker,
+  health: health ?? unknown('it is not running'),
   report: reports.get(pod.uid) ?? unknown(`replica ${pod.name} is not running`),
 });

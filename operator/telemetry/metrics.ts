@@ -1,10 +1,12 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { createQueueGauges, type QueueGauges } from './queue-gauges.ts';
+import { createHealthMetrics, type HealthMetrics } from './health-metrics.ts';
 
 /** The operator's own series. Labels are bounded: pools, reasons, outcomes; never a pod or a job. */
 export type PoolMetrics = Readonly<{
   decisions: Counter<'reason'>;
   replicas: Gauge<'namespace' | 'pool' | 'kind'>;
+  health: HealthMetrics;
   passSeconds: Histogram;
   writes: Counter<'object' | 'outcome'>;
   unhandledErrors: Counter;
@@ -14,8 +16,16 @@ export type PoolMetrics = Readonly<{
   forget: (pool: Readonly<{ namespace: string; name: string }>) => void;
 }>;
 
+const createUnhandledErrors = (registry: Registry): Counter =>
+  new Counter({
+    name: 'awp_unhandled_errors_total',
+    help: 'Errors that no part of the process handled; each ends it.',
+    registers: [registry],
+  });
+
 export function createPoolMetrics(registry: Registry): PoolMetrics {
   const registers = [registry];
+  const health = createHealthMetrics(registry);
   const replicas = new Gauge({
     name: 'awp_pool_replicas',
     help: 'Replicas of a pool by kind: current, ready, wanted.',
@@ -33,6 +43,7 @@ export function createPoolMetrics(registry: Registry): PoolMetrics {
     queues,
     redisCommands: ({ namespace, name }, commands) => redisCommands.inc({ namespace, pool: name }, commands),
     replicas,
+    health,
     decisions: new Counter({
       name: 'awp_decision_total',
       help: 'Decisions by reason.',
@@ -51,13 +62,10 @@ export function createPoolMetrics(registry: Registry): PoolMetrics {
       labelNames: ['object', 'outcome'],
       registers,
     }),
-    unhandledErrors: new Counter({
-      name: 'awp_unhandled_errors_total',
-      help: 'Errors that no part of the process handled; each ends it.',
-      registers,
-    }),
+    unhandledErrors: createUnhandledErrors(registry),
     forget: ({ namespace, name }) => {
       queues.hide({ namespace, name });
+      health.forget({ namespace, name });
       redisCommands.remove({ namespace, pool: name });
       for (const kind of ['current', 'ready', 'wanted']) replicas.remove({ namespace, pool: name, kind });
     },

@@ -230,6 +230,25 @@ export const refusedByRule: readonly BadPool[] = [
         'without user, password or query (a token goes into a Secret: tokenSecretRef)',
     }),
   ),
+  {
+    what: 'a health check that takes longer than the time between two',
+    spec: specWith({ health: { interval: '5s', timeout: '5s' } }),
+    field: 'spec.health',
+    sentence: 'timeout must be shorter than interval: shorten timeout or lengthen interval',
+  },
+  {
+    what: 'retries that are given back before the longest wait is over',
+    spec: specWith({ restarts: { backoff: { max: '20m' } } }),
+    field: 'spec.restarts',
+    sentence:
+      'restarts.resetAfter must be longer than restarts.backoff.max: else a failing replica never runs out of retries',
+  },
+  {
+    what: 'a first wait above the longest',
+    spec: specWith({ restarts: { backoff: { base: '1m', max: '30s' } } }),
+    field: 'spec.restarts.backoff',
+    sentence: 'backoff.base must not be longer than backoff.max: shorten base or lengthen max',
+  },
 ];
 
 type SchemaCase = Omit<BadPool, 'sentence'>;
@@ -305,6 +324,36 @@ export const refusedBySchema: readonly SchemaCase[] = [
     what: 'a text of 33 characters as a duration',
     spec: specWith({ scaling: { targetWait: '1'.repeat(33) } }),
     field: 'spec.scaling.targetWait',
+  },
+  {
+    what: 'a Supabase without a table to ask for',
+    spec: specWith({
+      health: {
+        supabase: {
+          url: { secretKeyRef: { name: 's', key: 'URL' } },
+          key: { secretKeyRef: { name: 's', key: 'KEY' } },
+        },
+      },
+    }),
+    field: 'spec.health.supabase.table',
+  },
+  {
+    what: 'a table that is a path',
+    spec: specWith({
+      health: {
+        supabase: {
+          url: { secretKeyRef: { name: 's', key: 'URL' } },
+          key: { secretKeyRef: { name: 's', key: 'KEY' } },
+          table: '../rpc/f',
+        },
+      },
+    }),
+    field: 'spec.health.supabase.table',
+  },
+  {
+    what: 'a restart policy that does not exist',
+    spec: specWith({ restarts: { policy: 'Always' } }),
+    field: 'spec.restarts.policy',
   },
   {
     what: 'a source that does not exist',

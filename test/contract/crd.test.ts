@@ -124,6 +124,19 @@ describe('the resource on a real API server', () => {
         scaleUp: { maxPerMinute: 0 },
         scaleDown: { window: '60s' },
       },
+      health: {
+        interval: '10s',
+        timeout: '2s',
+        failureThreshold: 3,
+        progressTimeout: '2m',
+        redis: { mode: 'Required' },
+      },
+      restarts: {
+        policy: 'OnFailure',
+        maxRetries: 10,
+        backoff: { base: '10s', max: '5m' },
+        resetAfter: '10m',
+      },
     });
     const undefaulted = parsePool({ ...stored, spec: specWith() });
     expect(undefaulted).toMatchObject({ ok: true });

@@ -24,9 +24,10 @@ const everywhere = [
   'agentpool.dev/agentworkerpools/status: update',
   'apps/deployments: create, get, list, patch, watch',
   'autoscaling/horizontalpodautoscalers: list, watch',
+  'apps/replicasets: get, list, watch',
   'events.k8s.io/events: create, patch',
   'keda.sh/scaledobjects: list, watch',
-  'pods: get, list, watch',
+  'pods: delete, get, list, watch',
 ];
 const atHome = ['coordination.k8s.io/leases: create, get, update, watch'];
 const whereGranted = ['secrets: get'];

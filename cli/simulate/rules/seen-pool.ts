@@ -1,7 +1,7 @@
 import type { Pool } from '../../../operator/api/parse.ts';
 import { FIELD_MANAGER } from '../../../operator/core/corrections.ts';
 import type { Decision } from '../../../operator/core/decision.ts';
-import { known } from '../../../operator/core/known.ts';
+import { known, unknown } from '../../../operator/core/known.ts';
 import { firstMemory } from '../../../operator/core/memory.ts';
 import type { DeploymentView, PoolState, ReplicaView, ScaleMemory } from '../../../operator/core/state.ts';
 import type { SimulatedReplica } from '../simulated-replica.ts';
@@ -43,6 +43,10 @@ export class SeenPool {
         now,
       ),
       redis: { ok: true },
+      // Nothing fails in a simulation, so nothing is asked for its health.
+      replicaSets: known([], now),
+      checks: { redis: known({ ok: true }, now), supabase: known({ ok: true }, now) },
+      random: 0,
       epoch: UID,
       rivals: [],
       autoscalers: [],
@@ -101,6 +105,11 @@ export class SeenPool {
       createdAt: replica.createdAt,
       ...(replica.isStarting ? {} : { readyAt: replica.readyAt }),
       templateHash: 'simulated',
+      resourceVersion: '1',
+      scheduledAt: replica.createdAt,
+      disrupted: false,
+      worker: { state: replica.isStarting ? 'Waiting' : 'Running', restarts: 0 },
+      health: unknown('it is simulated'),
       report: known(
         {
           active: replica.jobs.size,

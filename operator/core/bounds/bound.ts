@@ -3,6 +3,9 @@ import type { Millis } from '../known.ts';
 import type { DeploymentView, PoolState, QueueSnapshot } from '../state.ts';
 import type { WantedEntry } from '../window.ts';
 
+/** `canary`: where there is no replica, one may start all the same. */
+export type Freeze = Readonly<{ reason: DecisionReason; because: string; canary: boolean }>;
+
 /** What every rule may look at. */
 export type BoundContext = Readonly<{
   state: PoolState;
@@ -10,6 +13,8 @@ export type BoundContext = Readonly<{
   deployment: DeploymentView | null;
   /** Replicas that there are. */
   current: number;
+  /** Why the number may not follow the queue now, for the sake of the replicas' health. */
+  freeze?: Freeze;
   /** Numbers of the last window, this look's included. */
   window: readonly WantedEntry[];
 }>;

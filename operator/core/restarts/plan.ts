@@ -101,7 +101,7 @@ function nextMemory(view: RestartView, ledger: Ledger, wedge: RestartMemory['wed
     ...memory,
     wedge,
     proven: ledger.pending === undefined && (worked || memory.proven),
-    recent: memory.recent.filter((at) => at > now - MINUTE),
+    recent: [...new Set([...memory.recent, since])].filter((at) => at > now - MINUTE),
   };
 }
 
@@ -147,7 +147,6 @@ function retry({ view, ledger, failures, memory, replicas }: Step): Partial<Rest
     ledger: taken,
     budget: budgetOf({ view, ledger: taken, failures, request: { kind: 'none' } }),
     lookAt: now,
-    memory: { ...memory, recent: [...memory.recent, now], proven: false },
   };
 }
 

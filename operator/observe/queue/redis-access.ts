@@ -5,7 +5,7 @@ import { type Logger, silentLogger } from '../../kube/log.ts';
 import { CommandBudget } from './command-budget.ts';
 import { type DepthReading, eventStreamOf, hashTagOf, keyBaseOf, type QueueName } from './depth.ts';
 import { DepthReader } from './depth-reader.ts';
-import { RedisConnection } from './redis-connection.ts';
+import { RedisConnection, type RedisUse } from './redis-connection.ts';
 import type { RedisFailure } from './redis-trouble.ts';
 import { identityOf, parseRedisUrl, type RedisTarget } from './redis-url.ts';
 import { SlowPoll } from './slow-poll.ts';
@@ -29,6 +29,9 @@ export type PoolRedis = Readonly<{
   ok: true;
   /** How the last use of the connection ended, by whichever pool; usable before the first. */
   access: () => RedisAccess;
+  lastUse: () => RedisUse | undefined;
+  /** How a use of the connection ended that is at most so old; without one Redis is asked. Never rejects. */
+  check: (maxAgeMs: Millis) => Promise<RedisUse>;
   /** Reads the queue; never rejects. `fresh`: something happened, or the pool does not wait for events. */
   read: (options: Readonly<{ fresh: boolean }>) => Promise<DepthReading>;
   /** Wakes the pool on the next event of its queue behind `tip`, once; the tip is that of a reading. */
@@ -176,6 +179,8 @@ export class RedisAccessRegistry {
     return {
       ok: true,
       access: () => connection.access,
+      lastUse: () => connection.lastUse,
+      check: (maxAgeMs) => connection.check(maxAgeMs),
       read: ({ fresh }) => read(fresh),
       watch: (tip, pace) => {
         waker.watch({ poolKey, stream: eventStreamOf(queue), tip, pace });

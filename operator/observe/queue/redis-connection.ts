@@ -8,6 +8,9 @@ import type { RedisTarget } from './redis-url.ts';
 
 export type RedisAnswer<T> = Readonly<{ ok: true; value: T }> | RedisFailure;
 
+/** How Redis was used last, and when. */
+export type RedisUse = Readonly<{ access: RedisAccess; at: Millis }>;
+
 export type ConnectionOptions = Readonly<{
   now: () => Millis;
   /** Limit of one command, and of the handshake. */
@@ -53,6 +56,8 @@ export class RedisConnection {
   #lastError: unknown;
   #commands = 0;
   #identified: { client: Redis; runId: string | undefined } | undefined;
+  #usedAt: Millis | undefined;
+  #checking: Promise<RedisUse> | undefined;
   /** The node of a cluster that has our keys; undefined while the one of the URL serves. */
   #node: RedisTarget | undefined;
 
@@ -64,6 +69,27 @@ export class RedisConnection {
   /** How the last use ended; usable while nothing has been tried. */
   get access(): RedisAccess {
     return this.#failure ?? { ok: true };
+  }
+
+  /** Undefined before the first. */
+  get lastUse(): RedisUse | undefined {
+    return this.#usedAt === undefined ? undefined : { access: this.access, at: this.#usedAt };
+  }
+
+  /**
+   * How a use of the connection that is at most so old ended; without one Redis is asked. All pools that share the
+   * connection share the answer.
+   */
+  async check(maxAgeMs: Millis): Promise<RedisUse> {
+    if (this.#usedAt !== undefined && this.#options.now() - this.#usedAt <= maxAgeMs) {
+      return { access: this.access, at: this.#usedAt };
+    }
+    this.#checking ??= this.run((client) => client.ping())
+      .then(() => ({ access: this.access, at: this.#options.now() }))
+      .finally(() => {
+        this.#checking = undefined;
+      });
+    return this.#checking;
   }
 
   /** The earliest time at which a failed connection is tried again. */
@@ -98,6 +124,7 @@ export class RedisConnection {
     try {
       const value = await commands(client);
       this.#failure = undefined;
+      this.#usedAt = this.#options.now();
       return { ok: true, value };
     } catch (error) {
       const moved = movedTo(error);
@@ -109,6 +136,7 @@ export class RedisConnection {
       const failure = redisFailure(isAnswer(error) ? error : (this.#lastError ?? error), this.target.address);
       if (!isAnswer(error)) this.#drop(client);
       this.#failure = failure;
+      this.#usedAt = this.#options.now();
       return failure;
     }
   }
@@ -182,6 +210,7 @@ export class RedisConnection {
     const backoff = failure.trouble === 'RedisUnreachable' ? OUTAGE : REFUSED;
     this.#retryAt = this.#options.now() + halfJitter(this.#failures, backoff);
     this.#failures += 1;
+    this.#usedAt = this.#options.now();
     this.#failure = failure;
     return failure;
   }

@@ -1,0 +1,207 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../cluster/until.ts';
+import { evict, identitiesOf, readEvents, watchPods } from '../fixtures/stage/health.ts';
+import { installOperator } from '../fixtures/stage/install.ts';
+import { cutOff } from '../fixtures/stage/network.ts';
+import {
+  conditionOf,
+  isReadyPod,
+  poolManifest,
+  type PoolRef,
+  readPods,
+  readPool,
+  untilPool,
+} from '../fixtures/stage/pool.ts';
+import { embeddedOf, freezeRedis } from '../fixtures/stage/sabotage.ts';
+import { stageOfTests } from '../fixtures/stage/stage.ts';
+import { openTenant, type Tenant } from '../fixtures/stage/tenant.ts';
+import { ONE_WEDGED_WORKER } from '../fixtures/stage/wedged-worker.ts';
+
+const stage = stageOfTests();
+const isEmbedded = embeddedOf(stage) !== undefined;
+const { worker: image } = stage.images;
+
+const tenants: Tenant[] = [];
+const aTenant = async (purpose: string): Promise<Tenant> => {
+  const tenant = await openTenant(stage, purpose);
+  tenants.push(tenant);
+  return tenant;
+};
+
+beforeAll(() => installOperator(stage));
+afterAll(async () => {
+  await Promise.all(tenants.map((tenant) => tenant.close()));
+  await stage.close();
+});
+
+/** As by default, but in seconds what takes minutes. */
+const HEALTH = { interval: '2s', timeout: '1s', failureThreshold: 3, progressTimeout: '10s' };
+const restarts = (maxRetries: number) => ({ maxRetries, backoff: { base: '1s', max: '2s' }, resetAfter: '1h' });
+
+const untilAllReady = (ref: PoolRef, replicas: number) =>
+  until(async () => (await readPods(stage, ref)).filter(isReadyPod).length === replicas, {
+    what: `${replicas} replicas of ${ref.name} are ready`,
+    limitMs: 90_000,
+  });
+
+const restartsIn = async (ref: PoolRef): Promise<readonly string[]> =>
+  (await readEvents(stage, ref)).filter(({ reason }) => reason === 'ReplicaRestarted').map(({ note }) => note);
+
+const wordsOf = async (ref: PoolRef): Promise<string | undefined> =>
+  (await readPool(stage, ref))?.status?.workers?.[0]?.because;
+
+describe.concurrent('a replica that', () => {
+  it('crashes at its start is retried as often as the budget says, beside those of the older template', async () => {
+    const tenant = await aTenant('crash');
+    const options = { name: 'crash', minReplicas: 1, maxReplicas: 2, health: HEALTH, restarts: restarts(1) };
+    const { ref } = await tenant.addPool(options);
+    await untilAllReady(ref, 1);
+    const before = await identitiesOf(stage, ref);
+    const history = watchPods(stage, ref);
+    const broken = { command: ['/usr/bin/node', '-e', 'process.exit(1)'] };
+    await stage.kubectl.apply([poolManifest({ ...ref, ...options, image, container: broken })]);
+    const pool = await untilPool(stage, ref, {
+      what: 'the budget is spent and the retry carried out',
+      limitMs: 240_000,
+      holds: ({ status }) =>
+        status?.restarts?.used === 1 &&
+        status.restarts.pending === undefined &&
+        status.workers?.some(({ phase, containerRestarts }) => phase === 'Failed' && containerRestarts >= 3) === true,
+    });
+    expect(conditionOf(pool, 'RestartBudgetAvailable')).toMatchObject({ status: 'False', reason: 'Exhausted' });
+    // The old one, the new one, and the one that came for it.
+    expect(history.uids()).toHaveLength(3);
+    expect(await identitiesOf(stage, ref)).toMatchObject(before);
+    expect(await restartsIn(ref)).toEqual([
+      expect.stringMatching(/restarted \(1 of 1 retries\): its worker ended \d+ times, last with exit code 1/),
+    ]);
+    await stage.kubectl.apply([poolManifest({ ...ref, ...options, image })]);
+    const cured = await untilPool(stage, ref, {
+      what: 'the corrected template has its own budget',
+      limitMs: 60_000,
+      holds: ({ status }) => status?.restarts?.used === 0,
+    });
+    expect(conditionOf(cured, 'RestartBudgetAvailable')).toMatchObject({ status: 'True' });
+    history.stop();
+  });
+
+  it('takes no job although jobs wait is replaced once, and the others do its work', async () => {
+    const tenant = await aTenant('wedged');
+    const { ref, jobs } = await tenant.addPool({
+      name: 'wedged',
+      container: ONE_WEDGED_WORKER,
+      minReplicas: 2,
+      maxReplicas: 2,
+      health: HEALTH,
+      restarts: restarts(3),
+    });
+    await untilAllReady(ref, 2);
+    const history = watchPods(stage, ref);
+    const ids = await jobs.add({ jobs: 100, minMs: 3000, maxMs: 3000 });
+    await until(async () => (await restartsIn(ref)).length === 1, { what: 'one replica is replaced', limitMs: 90_000 });
+    await jobs.untilDone(ids, 120_000);
+    expect(await jobs.outcome(ids)).toMatchObject({ jobs: 100, completed: 100, failed: 0, lost: 0, runTwice: 0 });
+    expect(await restartsIn(ref)).toEqual([expect.stringMatching(/it has taken no job for .* although jobs wait/)]);
+    expect(history.uids()).toHaveLength(3);
+    history.stop();
+  });
+
+  it.skipIf(!isEmbedded)('alone cannot reach Redis is replaced, and the others are left alone', async () => {
+    const tenant = await aTenant('cut-off');
+    const { ref } = await tenant.addPool({
+      name: 'cut-off',
+      minReplicas: 3,
+      maxReplicas: 3,
+      health: HEALTH,
+      restarts: restarts(3),
+    });
+    await untilAllReady(ref, 3);
+    const [victim] = await readPods(stage, ref);
+    const { [victim?.metadata.uid ?? '']: _cut, ...others } = await identitiesOf(stage, ref);
+    const { spec } = (await stage.client.get<{ spec: { clusterIP: string } }>(
+      { group: '', version: 'v1', plural: 'services', kind: 'Service', namespaced: true },
+      { namespace: tenant.namespace, name: 'redis' },
+    )) ?? { spec: { clusterIP: '' } };
+    await cutOff(stage, { ...ref, name: victim?.metadata.name ?? '' }, [spec.clusterIP]);
+    await untilPool(stage, ref, {
+      what: 'it is shown as unhealthy',
+      limitMs: 60_000,
+      holds: ({ status }) =>
+        status?.workers?.some(({ pod, redis }) => pod === victim?.metadata.name && redis === 'Unhealthy') === true,
+    });
+    await until(async () => (await restartsIn(ref)).length === 1, { what: 'it is replaced', limitMs: 90_000 });
+    await untilAllReady(ref, 3);
+    expect(await identitiesOf(stage, ref)).toMatchObject(others);
+    expect(await restartsIn(ref)).toEqual([expect.stringContaining('it alone cannot reach Redis')]);
+  });
+
+  it('has no image, or is evicted, spends nothing', async () => {
+    const tenant = await aTenant('spends-nothing');
+    const evicted = await tenant.addPool({ name: 'evicted', minReplicas: 1, health: HEALTH, restarts: restarts(3) });
+    const options = { minReplicas: 1, health: HEALTH, restarts: restarts(3) };
+    const missing = { namespace: tenant.namespace, name: 'missing' };
+    await stage.kubectl.apply([poolManifest({ ...missing, ...options, image: 'registry.local/not-there:1' })]);
+    const huge = { namespace: tenant.namespace, name: 'huge' };
+    const container = { resources: { requests: { cpu: '500' } } };
+    await stage.kubectl.apply([poolManifest({ ...huge, ...options, image, container })]);
+    await untilAllReady(evicted.ref, 1);
+    const [pod] = await readPods(stage, evicted.ref);
+    await evict(stage, { ...evicted.ref, name: pod?.metadata.name ?? '' });
+    await until(async () => /ErrImagePull|ImagePullBackOff/.test((await wordsOf(missing)) ?? ''), {
+      what: "the kubelet's words stand in the status",
+      limitMs: 60_000,
+    });
+    await until(async () => (await wordsOf(huge))?.includes('Insufficient cpu') === true, {
+      what: "the scheduler's words stand in the status",
+      limitMs: 60_000,
+    });
+    await until(
+      async () => (await readPods(stage, evicted.ref)).some((each) => each.metadata.uid !== pod?.metadata.uid),
+      {
+        what: 'another replica came for the evicted one',
+        limitMs: 60_000,
+      },
+    );
+    await untilAllReady(evicted.ref, 1);
+    for (const ref of [evicted.ref, missing, huge]) {
+      expect((await readPool(stage, ref))?.status?.restarts).toMatchObject({ used: 0, left: 3 });
+      expect(await restartsIn(ref)).toEqual([]);
+    }
+    const said = (await readEvents(stage, huge)).filter(({ reason }) => reason === 'ReplicaCannotStart');
+    expect(said).toHaveLength(1);
+  });
+});
+
+describe.concurrent('a Redis that is out', () => {
+  it('freezes the pool, restarts nobody and loses no job', async () => {
+    const tenant = await aTenant('outage');
+    const { ref, jobs, history } = await tenant.addPool({
+      name: 'outage',
+      minReplicas: 2,
+      maxReplicas: 3,
+      health: HEALTH,
+      restarts: restarts(3),
+    });
+    await untilAllReady(ref, 2);
+    const before = await identitiesOf(stage, ref);
+    const ids = await jobs.add({ jobs: 20, minMs: 2000, maxMs: 4000 });
+    const frozen = freezeRedis(stage, tenant.redis, 25_000);
+    const pool = await untilPool(stage, ref, {
+      what: 'the outage is said',
+      limitMs: 45_000,
+      holds: (seen) => conditionOf(seen, 'DependenciesHealthy')?.reason === 'DependencyUnavailable',
+    });
+    expect(conditionOf(pool, 'Ready')).toMatchObject({ status: 'True' });
+    await frozen;
+    await jobs.untilDone(ids, 120_000);
+    expect(await jobs.outcome(ids)).toMatchObject({ jobs: 20, completed: 20, failed: 0, lost: 0 });
+    await untilPool(stage, ref, {
+      what: 'all is well again',
+      limitMs: 90_000,
+      holds: (seen) => conditionOf(seen, 'DependenciesHealthy')?.status === 'True',
+    });
+    expect(await restartsIn(ref)).toEqual([]);
+    expect(await identitiesOf(stage, ref)).toMatchObject(before);
+    expect(Math.min(...history().slice(1))).toBeGreaterThanOrEqual(2);
+  });
+});
