@@ -5,11 +5,13 @@
 ARG BUILD_IMAGE=node:24-bookworm-slim@sha256:0e0ff40c39bc087845bfb27465a0df4ea419520094bc35842ff83dd8cbe6f9b6
 ARG RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian12:nonroot@sha256:14d42e2511532589a7c7e01a753667a74fcc96266e137e8125006b87b0c32d0a
 
-FROM ${BUILD_IMAGE} AS build
+FROM ${BUILD_IMAGE} AS dependencies
 WORKDIR /src
 COPY package.json package-lock.json ./
 # Exactly what the lockfile says, each part checked against its hash. No script of a package runs.
 RUN npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+
+FROM dependencies AS build
 COPY operator operator
 COPY worker worker
 COPY scripts/bundle.ts scripts/image-files.ts scripts/
