@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { bundle } from '../scripts/bundle.ts';
 import { clusterDown, clusterUp } from '../test/cluster/cluster.ts';
 import { until } from '../test/cluster/until.ts';
-import { type Api, connect, installCrd } from '../test/contract/api-server.ts';
+import { type Api, connect, installCrd, readManifests } from '../test/contract/api-server.ts';
 import { installRights, kubeconfigOf } from '../test/fixtures/operators/account.ts';
 import { type Asked, readAudit } from '../test/fixtures/operators/audit-log.ts';
 import { OperatorProcess } from '../test/fixtures/operators/process.ts';
@@ -23,7 +23,7 @@ const LIMIT_MS = 480_000;
 
 /**
  * What the operator costs, and how fast another one takes over: the bundle that is shipped, as a process of this
- * machine, with the memory limit of `deploy/base`, against the embedded cluster.
+ * machine, with Node's options of `deploy/base`, against the embedded cluster.
  *
  * `list_*`: while it starts and reads 5,000 pods of about 8 KB; the peak is that of the whole process, the stall the
  * longest delay of its event loop. `idle_*`: the leader of 1,000 pools at zero with empty queues; requests are those of
@@ -58,7 +58,7 @@ export const bench = defineBench({
       const kubeconfig = await kubeconfigOf(api, 'agent-worker-pool');
       const start = async (): Promise<OperatorProcess> => {
         const options = { name: `bench-${started.length}`, kubeconfig, leaseName: 'bench', folder };
-        const program = ['--max-old-space-size=384', files[0] ?? ''];
+        const program = [...(await shippedOptions()), files[0] ?? ''];
         const operator = await OperatorProcess.start({ ...options, program, env: { LOG_LEVEL: 'info' } });
         started.push(operator);
         return operator;
@@ -78,6 +78,16 @@ export const bench = defineBench({
     }
   },
 });
+
+type Shipped = Readonly<{ template: { spec: { containers: { env: { name: string; value?: string }[] }[] } } }>;
+
+/** The options of Node that `deploy/base` gives the operator. */
+async function shippedOptions(): Promise<readonly string[]> {
+  const [deployment] = await readManifests('deploy/base/deployment.yaml');
+  if (!deployment) throw new Error('deploy/base has no Deployment');
+  const [container] = (deployment['spec'] as Shipped).template.spec.containers;
+  return container?.env.find(({ name }) => name === 'NODE_OPTIONS')?.value?.split(' ') ?? [];
+}
 
 type Bed = BenchContext & Readonly<{ api: Api; start: () => Promise<OperatorProcess> }>;
 

@@ -74,6 +74,8 @@ export function createLeaderElector(options: LeaderElectorOptions): LeaderElecto
 
 const heartbeatEveryMs = 500;
 const credentialsEveryMs = 15_000;
+/** It holds one object; left alone, V8 would let its garbage grow to what the main thread may have. */
+const threadLimits = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64 };
 
 class ThreadedElector implements LeaderElector {
   readonly identity: string;
@@ -108,7 +110,7 @@ class ThreadedElector implements LeaderElector {
     this.beat();
     const { identity, timings, times } = this;
     const workerData: LeaseThreadData = { namespace, name, identity, timings, credentials, userAgent, times };
-    this.worker = new Worker(threadEntry(), { workerData });
+    this.worker = new Worker(threadEntry(), { workerData, resourceLimits: threadLimits });
     this.worker.on('message', (message: FromThread) => this.hear(message));
     this.worker.on('error', (error) => this.end(`its thread failed: ${messageOf(error)}`));
     this.worker.on('exit', () => {
