@@ -40,12 +40,12 @@ describe('who is sick', () => {
       'Supabase is out: for the operator it answers 503, and 2 of 3 replicas cannot reach it either; nothing is restarted or removed and no more replicas are added until it is over',
     );
     expect(said('g', 'rrr')).toBe(
-      '3 of 3 replicas cannot reach Supabase (pod-0: it refuses the key (401)) although the operator can: look at the credentials, the network policy and the pool limit of the workers; nothing is restarted or removed and no more replicas are added until it is over',
+      '3 of 3 replicas cannot reach Supabase (pod-0: refuses the key (401)) although the operator can: look at the credentials, the network policy and the pool limit of the workers; nothing is restarted or removed and no more replicas are added until it is over',
     );
     expect(said('o', 'ggg')).toBe(
       'the operator cannot reach Supabase: it answers 503; 3 replicas can, so its own way or key is broken',
     );
-    expect(said('g', 'ogg')).toBe('1 of 3 replicas cannot reach Supabase (pod-0: it answers 503); the operator can');
+    expect(said('g', 'ogg')).toBe('1 of 3 replicas cannot reach Supabase (pod-0: answers 503); the operator can');
     expect(said('g', 'gg')).toBe('Supabase answers the operator and 2 replicas');
   });
 

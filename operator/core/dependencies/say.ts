@@ -45,9 +45,8 @@ const failing = ({ counts, total }: Evidence): string => `${counts.unhealthy} of
 const causeOf = (check: Check): string => (check.ok && !check.value.ok ? check.value.because : 'is not checked yet');
 
 const firstCause = ({ replicas }: Evidence): string =>
-  replicas.flatMap(({ name, check }) =>
-    check.ok && !check.value.ok ? [`${name}: it ${check.value.because}`] : [],
-  )[0] ?? '';
+  replicas.flatMap(({ name, check }) => (check.ok && !check.value.ok ? [`${name}: ${check.value.because}`] : []))[0] ??
+  '';
 
 const sayOperator = (operator: Check): string =>
   operator.ok ? 'although the operator can' : `and the operator does not know (${operator.because})`;

@@ -74,6 +74,10 @@ function phaseOf(replica: ReplicaView, failure: Failure | undefined): WorkerStat
   return ready ? 'Working' : 'Starting';
 }
 
+/** A replica's sentence may name the dependency itself. */
+const withTitle = (name: DependencyName, because: string): string =>
+  because.startsWith(titleOf(name)) ? because : `${titleOf(name)}: ${because}`;
+
 function becauseOf(replica: ReplicaView, failure: Failure | undefined): string | undefined {
   const { cannotStart, unscheduledBecause, terminating, health } = replica;
   if (terminating) return undefined;
@@ -82,7 +86,7 @@ function becauseOf(replica: ReplicaView, failure: Failure | undefined): string |
   if (unscheduledBecause !== undefined) return `no node takes it: ${unscheduledBecause}`;
   const failing = DEPENDENCIES.flatMap((name) => {
     const check = checkOf(replica, name);
-    return check.ok && !check.value.ok ? [`${titleOf(name)} ${check.value.because}`] : [];
+    return check.ok && !check.value.ok ? [withTitle(name, check.value.because)] : [];
   });
   if (failing.length > 0) return failing.join('; ');
   if (!health.ok) return replica.worker.state === 'Running' ? health.because : undefined;

@@ -62,7 +62,7 @@ function sayExit({ lastExit, memoryLimit }: WorkerContainer): string {
 function localFault({ uid }: RestartReplica, { view }: Around): Found | undefined {
   const fault = view.localFaults.find((each) => each.uid === uid);
   if (fault === undefined) return undefined;
-  const because = `it alone cannot reach ${titleOf(fault.dependency)}: there it ${fault.because}`;
+  const because = `it alone cannot reach ${titleOf(fault.dependency)}: ${fault.because}`;
   return { reason: 'CannotReachDependency', since: fault.since, because };
 }
 

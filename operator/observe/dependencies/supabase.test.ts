@@ -37,6 +37,19 @@ describe("the operator's check of Supabase", () => {
     });
     expect(await check(`${url}/`)).toEqual({ ok: true });
     expect(asked).toEqual(['HEAD', '/rest/v1/agents?limit=1', 'sb_secret']);
+    await check(`${url}/behind/a/gateway`);
+    expect(asked[4]).toBe('/behind/a/gateway/rest/v1/agents?limit=1');
+  });
+
+  it('sends the older keys, which are JWTs, as PostgREST wants them too, and no other', async () => {
+    const seen: unknown[] = [];
+    const url = await serve((request, response) => {
+      seen.push(request.headers['authorization']);
+      response.end();
+    });
+    await check(url, { key: 'eyJhbGciOiJIUzI1NiJ9.e30.x' });
+    await check(url);
+    expect(seen).toEqual(['Bearer eyJhbGciOiJIUzI1NiJ9.e30.x', undefined]);
   });
 
   it.each([

@@ -32,14 +32,13 @@ export class SupabaseChecker {
 
   /** Never rejects; the sentence has nothing of the key, and of the URL its host at most. */
   async check({ url, key, table }: SupabaseTarget, timeoutMs: Millis): Promise<CheckResult> {
-    const origin = originOf(url);
-    if (origin === undefined) return refused('has a URL that is none: it must be like https://PROJECT.supabase.co');
+    const target = targetOf(url, table);
+    if (target === undefined) return refused('has a URL that is none: it must be like https://PROJECT.supabase.co');
     try {
       const { statusCode, body } = await this.#agent.request({
-        origin,
-        path: `/rest/v1/${encodeURIComponent(table)}?limit=1`,
+        ...target,
         method: 'HEAD',
-        headers: { apikey: key, authorization: `Bearer ${key}` },
+        headers: credentials(key),
         signal: AbortSignal.timeout(timeoutMs),
       });
       await body.dump();
@@ -54,11 +53,16 @@ export class SupabaseChecker {
   }
 }
 
-function originOf(text: string): string | undefined {
+function targetOf(text: string, table: string): Readonly<{ origin: string; path: string }> | undefined {
   if (!URL.canParse(text)) return undefined;
-  const { protocol, origin } = new URL(text);
-  return protocol === 'https:' || protocol === 'http:' ? origin : undefined;
+  const { protocol, origin, pathname } = new URL(text);
+  if (protocol !== 'https:' && protocol !== 'http:') return undefined;
+  return { origin, path: `${pathname.replace(/\/$/, '')}/rest/v1/${encodeURIComponent(table)}?limit=1` };
 }
+
+/** The older keys are JWTs, and PostgREST takes their role from `Authorization`; the newer ones are none. */
+const credentials = (key: string): Record<string, string> =>
+  key.startsWith('eyJ') ? { apikey: key, authorization: `Bearer ${key}` } : { apikey: key };
 
 function judgeAnswer(status: number, table: string): CheckResult {
   if (status >= 200 && status < 300) return { ok: true };
