@@ -97,6 +97,7 @@ describe('a replica is wedged', () => {
     ['full', () => podOf('x', { work: known(workOf({ active: 5 }), START) }), {}],
     ['cordoned', () => podOf('x', { work: known(workOf({ cordoned: true }), START) }), {}],
     ['held', () => podOf('x', { work: known(workOf({ held: 'Redis is out' }), START) }), {}],
+    ['not ready yet', () => podOf('x', { ready: false }), {}],
     ['told to end', () => podOf('x', { work: known(workOf({ stopping: true }), START) }), {}],
     ['in a pool where no job may start', () => podOf('x'), { jobsMayStart: false }],
     ['full for one moment', (s) => podOf('x', { work: known(workOf({ active: s === 60 ? 5 : 0 }), START) }), {}],

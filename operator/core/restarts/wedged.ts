@@ -14,13 +14,14 @@ export type WedgeMemory = Readonly<Record<string, Entry>>;
  */
 export function watchFetching({ now, replicas, jobsMayStart, memory, spec }: RestartView): WedgeMemory {
   if (!replicas.ok || !jobsMayStart) return {};
-  const entries = replicas.value.flatMap(({ uid, work, worker }): readonly (readonly [string, Entry])[] => {
+  const entries = replicas.value.flatMap(({ uid, ready, work, worker }): readonly (readonly [string, Entry])[] => {
     if (!work.ok || worker.state !== 'Running') return [];
     const { processStart: process, lastFetch } = work.value;
     const before = memory.wedge[uid];
     const same = before !== undefined && before.process === process && before.lastFetch === lastFetch;
     const wasWedged = same && now - before.since >= spec.progressTimeoutMs;
-    if (!isFree(work.value) && !(wasWedged && work.value.cordoned)) return [];
+    // One that is not ready may still be loading what it needs before it takes its first job.
+    if (!(ready && isFree(work.value)) && !(wasWedged && work.value.cordoned)) return [];
     return [[uid, { since: same ? before.since : now, process, lastFetch }]];
   });
   return Object.fromEntries(entries);
