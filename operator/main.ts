@@ -1,4 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { Cordoner } from './act/cordon.ts';
+import { Drainer } from './act/drain.ts';
 import { Reporter } from './act/report.ts';
 import { GROUP_VERSION, KIND } from './api/names.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
@@ -21,11 +23,13 @@ import { DeploymentBesideReader } from './observe/deployment-beside.ts';
 import { RedisAccessRegistry } from './observe/queue/redis-access.ts';
 import { PrometheusSource } from './observe/prometheus-source.ts';
 import { PrometheusClient } from './observe/queue/prometheus-client.ts';
+import { PoolTokens } from './observe/pool-token.ts';
 import { RedisSecretReader } from './observe/redis-secret.ts';
 import { SecretCache } from './observe/secret-cache.ts';
 import { HealthClient } from './observe/replicas/health-client.ts';
 import { HealthWatch } from './observe/replicas/health-watch.ts';
 import { Scraper } from './observe/replicas/scrape.ts';
+import { ReplicaWitness } from './observe/replicas/witness.ts';
 import { QueueDirectory } from './observe/rivals.ts';
 import { UrlMarks } from './observe/url-digest.ts';
 import { PoolPass } from './pool-pass.ts';
@@ -85,12 +89,16 @@ function connect(config: Config) {
 }
 
 /** Who is asked beside the queue's Redis: replicas, Prometheus servers, Supabase, and Secrets for the ways to them. */
-function sourcesOf({ config, client }: Kube, onNews: Enqueue) {
+function sourcesOf({ config, client, election }: Kube, onNews: Enqueue) {
   const secretCache = new SecretCache({ client, now });
   const account = `${config.POD_NAMESPACE}:${config.SERVICE_ACCOUNT}`;
   const prometheusClient = new PrometheusClient({ now });
   return {
     scraper: new Scraper({ now }),
+    witness: new ReplicaWitness({ now }),
+    tokens: new PoolTokens(secretCache),
+    /** Only a leader tells replicas anything. */
+    cordoner: new Cordoner({ now, mayAct: () => election.isLeader() }),
     health: new HealthWatch({ client: new HealthClient(now), onNews, now }),
     checks: new OperatorChecks({ now, secrets: secretCache, supabase: new SupabaseChecker(), onNews }),
     prometheusClient,
@@ -119,19 +127,15 @@ function build(kube: Kube) {
     onWake: (key) => pass.wake(key),
     onCommands: (key, commands) => poolMetrics.redisCommands(refOf(key), commands),
   });
-  const { scraper, health, checks, prometheusClient, secrets, prometheus } = sourcesOf(kube, enqueue);
+  const sources = sourcesOf(kube, enqueue);
   const pass = new PoolPass({
     gather: {
       now,
       client,
       ...cluster,
       redis,
-      scraper,
-      prometheus,
-      health,
-      checks,
+      ...sources,
       random: Math.random,
-      secrets,
       queues: new QueueDirectory(),
       autoscalers: [cluster.hpas.store, cluster.scaledObjects],
       deploymentsBeside: new DeploymentBesideReader({ client, now }),
@@ -141,6 +145,7 @@ function build(kube: Kube) {
     client,
     now,
     enqueue,
+    drainer: new Drainer({ client, cordoner: sources.cordoner, log }),
     crowded: () => controller.crowded(),
     reporter: reporterOf(kube),
   });
@@ -154,7 +159,7 @@ function build(kube: Kube) {
     log,
     metrics: createLoopMetrics(registry),
   });
-  return { cluster, redis, scraper, prometheusClient, health, checks, controller };
+  return { cluster, redis, sources, controller };
 }
 
 function httpOf({ config, registry }: Kube, probes: Parameters<typeof serveHttp>[0]['probes']): Component {
@@ -173,10 +178,13 @@ const versionCheck = ({ transport }: Kube): Component => ({
   start: async (signal) => void (await checkServerVersion(transport, OLDEST_KUBERNETES, signal)),
 });
 
+const closeReplicas = async ({ scraper, health, witness, cordoner }: ReturnType<typeof sourcesOf>): Promise<void> =>
+  void (await Promise.all([scraper, health, witness, cordoner].map((one) => one.close())));
+
 /** In the order in which they start; they stop in the opposite one. */
 function componentsOf(
   kube: Kube,
-  { cluster, redis, scraper, prometheusClient, health, checks, controller }: ReturnType<typeof build>,
+  { cluster, redis, sources, controller }: ReturnType<typeof build>,
 ): readonly Component[] {
   const reflectors = [cluster.pools, cluster.deployments, cluster.pods, cluster.replicaSets, cluster.hpas];
   const unsynced = (): string | undefined => {
@@ -195,10 +203,10 @@ function componentsOf(
     {
       name: 'replicas',
       start: () => {},
-      stop: async () => void (await Promise.all([scraper.close(), health.close()])),
+      stop: () => closeReplicas(sources),
     },
-    { name: 'Prometheus', start: () => {}, stop: () => prometheusClient.close() },
-    { name: 'dependencies', start: () => {}, stop: () => checks.close() },
+    { name: 'Prometheus', start: () => {}, stop: () => sources.prometheusClient.close() },
+    { name: 'dependencies', start: () => {}, stop: () => sources.checks.close() },
     ...reflectors.map((reflector) => ({
       name: `watch of ${reflector.type.plural}`,
       start: (signal: AbortSignal) => reflector.start(signal),

@@ -1,13 +1,17 @@
 import { type ApplyOutcome, applyDeployment } from './act/apply.ts';
+import type { DrainedPod, Drainer } from './act/drain.ts';
+import { makeDisruptionBudget } from './act/disruption-budget.ts';
 import type { Reporter } from './act/report.ts';
 import { deleteReplica } from './act/restart.ts';
 import { type StatusTarget, writeStatus } from './act/status.ts';
+import { makeToken } from './act/token.ts';
 import type { Pool } from './api/parse.ts';
 import type { PoolStatus } from './api/pool.ts';
 import { APPLY_FAILING } from './core/apply-failure.ts';
 import { decide } from './core/decide.ts';
 import type { Decision } from './core/decision.ts';
 import { statusOfInvalid } from './core/invalid.ts';
+import type { DrainMemory } from './core/drain/view.ts';
 import type { Millis } from './core/known.ts';
 import { firstMemory } from './core/memory.ts';
 import type { ScaleMemory } from './core/state.ts';
@@ -16,12 +20,14 @@ import type { KubeClient } from './kube/client.ts';
 import { keyOf, refOf } from './kube/resources.ts';
 import { type PoolObject, poolType } from './observe/cluster.ts';
 import { jobsByState } from './observe/queue/depth.ts';
+import { originOf } from './observe/replicas/witness.ts';
 import { gather, type GatherParts, type Observation } from './observe/gather.ts';
 
 export type PassParts = Readonly<{
   gather: GatherParts;
   client: KubeClient;
   reporter: Reporter;
+  drainer: Drainer;
   now: () => Millis;
   /** Asks for a pass over another pool. */
   enqueue: (poolKey: string) => void;
@@ -42,6 +48,7 @@ type Pass = Readonly<{ object: PoolObject; entry: Entry; pool: Pool; signal: Abo
 
 /** What became of the actions of a decision. `conflict`: the world has moved on. */
 type Acted = Readonly<{ kind: 'done'; memory: ScaleMemory }> | Extract<ApplyOutcome, { kind: 'conflict' | 'failed' }>;
+type Acting = Readonly<{ decision: Decision; observation: Observation; pool: Pool; signal: AbortSignal }>;
 type Failed = Readonly<{ decision: Decision }> & Extract<ApplyOutcome, { kind: 'failed' }>;
 
 const AGAIN_MS: Millis = 50;
@@ -95,7 +102,7 @@ export class PoolPass {
     const decision = decide(observation.state);
     reporter.observed(pool, queueToExport(pool, observation));
     reporter.decided(pool, decision);
-    const acted = await this.#act(decision, pool, signal);
+    const acted = await this.#act({ decision, observation, pool, signal });
     if (acted.kind === 'failed') return this.#fail({ object, entry, pool, signal }, { decision, ...acted });
     // A conflict teaches nothing: read and decide again. A Deployment that no watch shows is one without our label.
     const isConflict = acted.kind === 'conflict';
@@ -110,15 +117,17 @@ export class PoolPass {
         ? STATUS_LATER_MS
         : await this.#writeStatus({ type: poolType, ...object }, { entry, before: pool.status, next: decision.status });
     reporter.events(pool, decision.events);
+    reporter.drained(pool, decision.drainOutcomes);
     const { redis, againInMs } = observation;
     const lookAgainInMs = redis?.lookAgainInMs() ?? Number.POSITIVE_INFINITY;
     return Math.min(decision.recheckAfterMs, owedInMs ?? Number.POSITIVE_INFINITY, againInMs, lookAgainInMs);
   }
 
   /** What was learned once every action is carried out, or refused for good. */
-  async #act(decision: Decision, pool: Pool, signal: AbortSignal): Promise<Acted> {
-    const { client, reporter, enqueue, now } = this.#parts;
+  async #act({ decision, observation, pool, signal }: Acting): Promise<Acted> {
+    const { client, reporter, enqueue, now, drainer } = this.#parts;
     let { memory } = decision;
+    memory = { ...memory, drain: await this.#makeCompanions(decision, pool, signal) };
     for (const action of decision.actions) {
       const outcome = await applyDeployment(client, action, signal);
       reporter.wrote('deployment', outcome.kind);
@@ -133,18 +142,39 @@ export class PoolPass {
         enqueue(keyOf(pool));
       }
     }
+    // Only after the Deployment is this leader's: nothing that an earlier write may still do is undone.
+    const work = { pool, pods: drainedPods(observation), token: observation.token, memory: memory.drain, signal };
+    const drain = await drainer.carryOut(decision.drainSteps, work);
     const { deletion } = decision;
-    if (deletion === undefined) return { kind: 'done', memory };
+    if (deletion === undefined) return { kind: 'done', memory: { ...memory, drain } };
     const deleted = await deleteReplica(client, pool, { deletion, signal });
     reporter.restarted(pool, deletion, deleted);
-    return deleted === 'conflict' ? { kind: 'conflict' } : { kind: 'done', memory };
+    return deleted === 'conflict' ? { kind: 'conflict' } : { kind: 'done', memory: { ...memory, drain } };
+  }
+
+  /** What stands beside the Deployment. A refusal keeps nothing back: the pool is scaled without it. */
+  async #makeCompanions(decision: Decision, pool: Pool, signal: AbortSignal): Promise<DrainMemory> {
+    const { client, reporter, now } = this.#parts;
+    let { drain } = decision.memory;
+    if (decision.makesToken) {
+      const because = await makeToken(client, pool, signal);
+      if (because !== undefined) drain = { ...drain, tokenRefused: { at: now(), because } };
+    }
+    if (decision.makesBudget) {
+      const because = await makeDisruptionBudget(client, pool, signal);
+      if (because !== undefined) reporter.refused(pool, because);
+      drain = { ...drain, budgetAt: now() };
+    }
+    return drain;
   }
 
   /** Nothing was learned but the failure. The next pass says it, and the one after; the queue's backoff is the pace. */
   async #fail({ object, entry, pool }: Pass, { decision, because, error }: Failed): Promise<never> {
     const { applyFailure } = entry.memory;
     const since = applyFailure?.since ?? this.#parts.now();
-    entry.memory = { ...entry.memory, applyFailure: { since, because } };
+    // It may still arrive: the next write of this leader makes it meet a 409.
+    const drain = { ...entry.memory.drain, fences: entry.memory.drain.fences + 1 };
+    entry.memory = { ...entry.memory, applyFailure: { since, because }, drain };
     if (applyFailure !== undefined) {
       const target = { type: poolType, ...object };
       await this.#writeStatus(target, { entry, before: pool.status, next: decision.status });
@@ -220,3 +250,18 @@ function armWaking({ state, redis, tip }: Observation, decision: Decision, woken
   if (woken && changedNothing) redis.rest();
   redis.watch(tip, decision.wake);
 }
+
+/** In the versions that were looked at, so that a mark is written on no other. */
+const drainedPods = ({ pods }: Observation): ReadonlyMap<string, DrainedPod> =>
+  new Map(
+    pods.map(({ namespace, name, uid, resourceVersion, address, port }) => [
+      uid,
+      {
+        namespace,
+        name,
+        uid,
+        resourceVersion,
+        origin: address === undefined ? undefined : originOf({ uid, name, ip: address, port }),
+      },
+    ]),
+  );

@@ -1,5 +1,6 @@
 import type { Decision, Deletion, PoolEvent } from '../core/decision.ts';
 import type { Care } from '../core/health/look-after.ts';
+import type { DrainOutcome } from '../core/drain/outcome.ts';
 import { messageOf, type Logger } from '../kube/log.ts';
 import { keyOf, type ObjectRef } from '../kube/resources.ts';
 import type { PoolMetrics } from '../telemetry/metrics.ts';
@@ -84,6 +85,15 @@ export class Reporter {
     if (outcome !== 'deleted') return;
     metrics.health.restarts.inc({ reason });
     log.warn({ pool: keyOf(pool), replica: name, reason, because }, 'replica restarted');
+  }
+
+  /** One line and one count for each replica whose drain has ended. */
+  drained(pool: PoolIdentity, outcomes: readonly DrainOutcome[]): void {
+    const { metrics, log } = this.#options;
+    for (const { outcome, replica, because } of outcomes) {
+      metrics.scaleDowns.inc({ outcome });
+      log.info({ pool: keyOf(pool), replica, outcome, because }, 'drained');
+    }
   }
 
   events(pool: PoolIdentity, events: readonly PoolEvent[]): void {

@@ -74,6 +74,7 @@ describe('a pool that is read', () => {
             backoffMaxMs: 300_000,
             resetAfterMs: 600_000,
           },
+          drain: { timeoutMs: 900_000, onTimeout: 'Wait' },
         },
       },
     });

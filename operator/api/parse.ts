@@ -59,6 +59,7 @@ export type Pool = Readonly<{
       backoffMaxMs: Millis;
       resetAfterMs: Millis;
     }>;
+    drain: Readonly<{ timeoutMs: Millis; onTimeout: PoolSpec['drain']['onTimeout'] }>;
   }>;
   status?: PoolStatus;
 }>;
@@ -158,6 +159,7 @@ const toPool = ({ metadata, spec, status }: AgentWorkerPool): Pool => ({
       backoffMaxMs: millisOf(spec.restarts.backoff.max),
       resetAfterMs: millisOf(spec.restarts.resetAfter),
     },
+    drain: { timeoutMs: millisOf(spec.drain.timeout), onTimeout: spec.drain.onTimeout },
   },
   ...(status === undefined ? {} : { status }),
 });

@@ -165,6 +165,16 @@ const scaling = withRules(
   ],
 );
 
+const drain = z.object({
+  timeout: durationBetween('timeout', 30 * SECOND, DAY)
+    .default('15m')
+    .describe('How long a running job may take to end before a replica goes, and after SIGTERM.'),
+  onTimeout: z
+    .enum(['Wait', 'Release'])
+    .default('Wait')
+    .describe('Wait: a replica that takes longer goes on until its jobs have ended. Release: it works again.'),
+});
+
 const spec = withRules(
   z.object({
     mode: z
@@ -179,6 +189,7 @@ const spec = withRules(
     scaling: scaling.prefault({}).describe('How many replicas there may be and how long a job should wait for one.'),
     health: health.prefault({}).describe('How replicas and what they depend on are checked.'),
     restarts: restarts.prefault({}).describe('What is done about a replica that has failed.'),
+    drain: drain.prefault({}).describe('How a replica is taken away.'),
   }),
   [
     {

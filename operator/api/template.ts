@@ -10,6 +10,8 @@ const OWN_VARIABLES = {
   REDIS_URL: 'use spec.queue.redis.url',
   POD_NAME: 'remove it, the operator sets it to the name of the pod',
   PORT: 'remove it, the operator sets it to the port that it scrapes',
+  DRAIN_TIMEOUT_SECONDS: 'use spec.drain.timeout',
+  AGENTPOOL_TOKEN_FILE: 'remove it, the operator sets it to the file with its token',
 } as const;
 
 const listMapByName = { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] };

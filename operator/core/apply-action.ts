@@ -1,7 +1,9 @@
 import type { Action } from './decision.ts';
 import { renderDeployment, templateKey } from './deployment.ts';
+import { fenceOf } from './drain/view-of.ts';
 import { isMarked, markFor } from './fencing.ts';
 import { urlMarkFor } from './redis-url-mark.ts';
+import { renderingFor } from './rendering.ts';
 import type { DeploymentView, PoolState } from './state.ts';
 
 /** One apply of the whole Deployment, when what was applied last is not what should be, or is no longer what is there. */
@@ -9,12 +11,14 @@ export function applyAction(
   state: PoolState,
   { deployment, replicas }: Readonly<{ deployment: DeploymentView | null; replicas: number }>,
 ): Action | undefined {
-  const { pool, memory, epoch } = state;
+  const { pool, memory } = state;
   const { applied } = memory;
+  const epoch = fenceOf(state);
   const mark = markFor(deployment, { replicas, epoch });
   const redisUrl = urlMarkFor(state, deployment);
   const manifest = renderDeployment(pool, {
     replicas,
+    rendering: renderingFor(pool, deployment),
     ...(mark === undefined ? {} : { mark }),
     ...(redisUrl === undefined ? {} : { redisUrl }),
     ...(deployment === null ? {} : { resourceVersion: deployment.resourceVersion }),

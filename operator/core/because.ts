@@ -26,6 +26,8 @@ export type DecisionReason =
   | 'WatchingFirstWindow'
   /** A replica that may be running a job could be the one that is removed. */
   | 'HeldByRunningJobs'
+  /** Replicas are on their way out; the number is lowered when they are proven idle. */
+  | 'Draining'
   | 'HeldByRollout'
   /** A replica that is starting may not hear yet that it shall stop. */
   | 'HeldByStart'

@@ -7,6 +7,9 @@ import { type Account, accountFor, type Look, openAccount } from './counterfactu
 import { keptHours } from './counterfactual/status.ts';
 import { foreignManager, recentCorrections } from './corrections.ts';
 import type { Action, Decision } from './decision.ts';
+import { drainEvents, outcomesOf, rememberDrain } from './drain/outcome.ts';
+import type { DrainPlan } from './drain/steps.ts';
+import { makesBudget, makesToken } from './drain/companions.ts';
 import { eventsOf } from './events.ts';
 import { deletionOf } from './health/deletion.ts';
 import { healthEvents } from './health/events.ts';
@@ -106,6 +109,10 @@ function decideNothing(
     because,
     wanted: current,
     actions: [],
+    drainSteps: [],
+    drainOutcomes: [],
+    makesToken: false,
+    makesBudget: false,
     status: renderStatus({
       state,
       memory: state.memory,
@@ -116,6 +123,7 @@ function decideNothing(
       wanted: current,
       current,
       bounds: [],
+      draining: 0,
     }),
     events: eventsOf({
       state,
@@ -147,29 +155,27 @@ function decideScale(state: PoolState, scale: Scale): Decision {
   const mayAct = state.pool.spec.mode === 'Auto';
   const action = mayAct ? applyAction(state, { deployment, replicas }) : undefined;
   const corrected = action === undefined ? undefined : correctedBy(scale);
-  const memory = remember(state, scale, { action, corrected });
+  const drain = drainToCarryOut(state, target);
+  const drainOutcomes = outcomesOf(state, drain);
+  const memory = remember(state, scale, { action, corrected, drain });
   const deletion = deletionOf(state, care);
   const failing = action === undefined ? undefined : failureVerdict(state);
   const stalled = stalledBy(state, isBeside(state.pool) ? null : deployment) ?? failing?.stalled;
   const verdict = verdictOf({ ...scale, state, action, stalled, failing });
-  const { bounds } = target;
+  const said = { state, memory, queue, verdict, care, because, wanted, bounds: target.bounds };
   return {
     because,
     wanted,
     actions: action === undefined ? [] : [action],
     ...(deletion === undefined ? {} : { deletion }),
+    ...drainDecisionOf(state, { drain, drainOutcomes }),
     status: renderStatus({
-      state,
-      memory,
-      queue,
-      verdict,
-      care,
-      because,
-      wanted,
-      bounds,
+      ...said,
+      draining: countDraining(drain),
       current: failing === undefined ? replicas : current,
     }),
     events: [
+      ...drainEvents(drainOutcomes),
       ...eventsOf({
         state,
         because,
@@ -177,7 +183,7 @@ function decideScale(state: PoolState, scale: Scale): Decision {
         to: replicas,
         wanted,
         held: target.held,
-        recreated: mayAct && deployment === null && state.memory.applied !== undefined,
+        recreated: action !== undefined && deployment === null && state.memory.applied !== undefined,
         stalled,
         corrected,
       }),
@@ -190,6 +196,27 @@ function decideScale(state: PoolState, scale: Scale): Decision {
   };
 }
 
+/** Somebody else scales the pool, or nobody. */
+const LEFT_ALONE: ReadonlySet<string> = new Set(['OtherAutoscaler', 'HandsOff']);
+
+/** Cordons of a pool that is not to be scaled run out by themselves. */
+function drainToCarryOut({ pool }: PoolState, { held, drain }: Target): DrainPlan | undefined {
+  const isLeftAlone = held !== undefined && LEFT_ALONE.has(held.reason);
+  return pool.spec.mode === 'Auto' && !isLeftAlone ? drain : undefined;
+}
+
+const countDraining = (drain: DrainPlan | undefined): number => drain?.draining.length ?? 0;
+
+const drainDecisionOf = (
+  state: PoolState,
+  { drain, drainOutcomes }: Readonly<{ drain: DrainPlan | undefined; drainOutcomes: Decision['drainOutcomes'] }>,
+): Pick<Decision, 'drainSteps' | 'drainOutcomes' | 'makesToken' | 'makesBudget'> => ({
+  drainSteps: drain?.steps ?? [],
+  drainOutcomes,
+  makesToken: state.pool.spec.mode === 'Auto' && makesToken(state),
+  makesBudget: state.pool.spec.mode === 'Auto' && makesBudget(state),
+});
+
 type Corrected = Readonly<{ manager: string; replicas: number }>;
 
 /** Whose number this decision changes, when it is not the operator's. */
@@ -201,16 +228,22 @@ function correctedBy({ deployment, current, target }: Scale): Corrected | undefi
 
 /** What the next pass is to know of this one. */
 function remember(
-  { memory, now }: PoolState,
+  state: PoolState,
   { target, current }: Scale,
-  { action, corrected }: Readonly<{ action: Action | undefined; corrected: Corrected | undefined }>,
+  {
+    action,
+    corrected,
+    drain,
+  }: Readonly<{ action: Action | undefined; corrected: Corrected | undefined; drain: DrainPlan | undefined }>,
 ): ScaleMemory {
+  const { memory, now } = state;
   const corrections = recentCorrections(memory.corrections, now);
   const { applyFailure, ...kept } = memory;
   return {
     ...kept,
     // With nothing to apply any more, nothing fails.
     ...(action === undefined || applyFailure === undefined ? {} : { applyFailure }),
+    drain: rememberDrain(state, drain, { from: current, to: target.replicas }),
     wanted: target.window,
     raises: action === undefined ? memory.raises : rememberRaise(memory, { now, from: current, to: target.replicas }),
     corrections: corrected === undefined ? corrections : [...corrections, { at: now, manager: corrected.manager }],

@@ -1,5 +1,7 @@
 import type { PoolStatus } from '../api/pool.ts';
 import type { Because } from './because.ts';
+import type { DrainOutcome } from './drain/outcome.ts';
+import type { DrainStep } from './drain/steps.ts';
 import type { Millis } from './known.ts';
 import type { Care } from './health/look-after.ts';
 import type { Manifest } from './manifest.ts';
@@ -30,6 +32,14 @@ export type Decision = Readonly<{
   because: Because;
   wanted: number;
   actions: readonly Action[];
+  /** What to tell the replicas, after the actions. */
+  drainSteps: readonly DrainStep[];
+  /** What became of replicas that were drained. */
+  drainOutcomes: readonly DrainOutcome[];
+  /** The Secret with the token for the replicas is to be made. */
+  makesToken: boolean;
+  /** The PodDisruptionBudget is to be made, where there is none. */
+  makesBudget: boolean;
   status: PoolStatus;
   events: readonly PoolEvent[];
   care: Care;

@@ -46,6 +46,8 @@ describe('the Deployment of a pool', () => {
     const env = (worker?.['env'] ?? []) as { name: string }[];
     const names = env.map(({ name }) => name);
     expect(names.toSorted()).toEqual([
+      'AGENTPOOL_TOKEN_FILE',
+      'DRAIN_TIMEOUT_SECONDS',
       'JOB_CONCURRENCY',
       'JOB_QUEUE_NAME',
       'JOB_QUEUE_PREFIX',
@@ -93,7 +95,7 @@ describe('the Deployment of a pool', () => {
       },
     });
     const template = renderDeployment(own, { replicas: 1 }).spec.template as Template;
-    expect(template.metadata).toEqual({ labels: { team: 'crm', 'agentpool.dev/pool': 'agent-jobs' } });
+    expect(template.metadata).toMatchObject({ labels: { team: 'crm', 'agentpool.dev/pool': 'agent-jobs' } });
     expect(template.spec).toMatchObject({ terminationGracePeriodSeconds: 30, nodeSelector: { disk: 'ssd' } });
     expect(template.spec.containers[0]).toMatchObject({ livenessProbe: { exec: { command: ['true'] } } });
     expect(template.spec.containers[0]?.['env']).toContainEqual({ name: 'MODEL', value: 'm' });

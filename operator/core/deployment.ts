@@ -13,27 +13,27 @@ import {
 } from '../api/names.ts';
 import type { Pool, SecretRef } from '../api/parse.ts';
 import type { Fields, Manifest } from './manifest.ts';
+import { type Additions, additionsOf, CURRENT_RENDERING, type Rendering } from './rendering.ts';
 import type { UrlMark } from './state.ts';
 
 /** The port of the worker's endpoints, and the name that a scrape looks for. */
 const WORKER_PORT = 3001;
 const WORKER_PORT_NAME = 'http';
 
-/** A running job gets this long to end after SIGTERM, and BullMQ's worker another moment to close. */
-const GRACE_SECONDS = 15 * 60 + 15;
-
-/** The rendering that a new or changed pool gets. An operator upgrade that renders otherwise adds a version. */
-const RENDERING = '1';
+type Scale = {
+  replicas: number;
+  resourceVersion?: string;
+  mark?: string;
+  redisUrl?: UrlMark;
+  rendering?: Rendering;
+};
 
 /**
  * The whole Deployment of a pool, for one server-side apply. `replicas` is always in it: left out, Kubernetes would
  * set it to 1. `resourceVersion` is the precondition that the decision was made on; absent, it must be made. `mark` names
  * the leader that applies it.
  */
-export function renderDeployment(
-  pool: Pool,
-  scale: Readonly<{ replicas: number; resourceVersion?: string; mark?: string; redisUrl?: UrlMark }>,
-): Manifest {
+export function renderDeployment(pool: Pool, { rendering = CURRENT_RENDERING, ...scale }: Readonly<Scale>): Manifest {
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
@@ -43,7 +43,7 @@ export function renderDeployment(
       ...(scale.resourceVersion === undefined ? {} : { resourceVersion: scale.resourceVersion }),
       labels: { [POOL_LABEL]: pool.name, [MANAGED_BY_LABEL]: MANAGED_BY },
       annotations: {
-        [RENDERING_ANNOTATION]: RENDERING,
+        [RENDERING_ANNOTATION]: rendering,
         [GENERATION_ANNOTATION]: String(pool.generation),
         ...markOf(scale.redisUrl),
         ...(scale.mark === undefined ? {} : { [EPOCH_ANNOTATION]: scale.mark }),
@@ -56,7 +56,7 @@ export function renderDeployment(
       selector: { matchLabels: { [POOL_LABEL]: pool.name } },
       // A rollout never takes a worker away before another one is there.
       strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: '25%' } },
-      template: renderTemplate(pool, scale.redisUrl),
+      template: renderTemplate(pool, scale.redisUrl, additionsOf(pool, rendering)),
     },
   };
 }
@@ -66,28 +66,36 @@ const markOf = (redisUrl: UrlMark | undefined): Readonly<Record<string, string>>
     ? {}
     : { [REDIS_URL_ANNOTATION]: redisUrl.digest, [REDIS_SECRET_ANNOTATION]: redisUrl.secretVersion };
 
-function renderTemplate(pool: Pool, redisUrl: UrlMark | undefined): Fields {
+function renderTemplate(pool: Pool, redisUrl: UrlMark | undefined, additions: Additions): Fields {
   const { metadata, spec } = pool.spec.workers.template;
+  const { labels, annotations, graceSeconds, volumes } = additions;
   return {
     metadata: {
       ...metadata,
-      labels: { ...metadata?.labels, [POOL_LABEL]: pool.name },
-      ...(redisUrl === undefined
-        ? {}
-        : { annotations: { ...metadata?.annotations, [REDIS_URL_ANNOTATION]: redisUrl.digest } }),
+      labels: { ...metadata?.labels, ...labels, [POOL_LABEL]: pool.name },
+      ...withAnnotations({
+        // What the user says of evictions is the user's to say.
+        ...annotations,
+        ...metadata?.annotations,
+        ...(redisUrl === undefined ? {} : { [REDIS_URL_ANNOTATION]: redisUrl.digest }),
+      }),
     },
     spec: {
-      terminationGracePeriodSeconds: GRACE_SECONDS,
+      terminationGracePeriodSeconds: graceSeconds,
       // A worker has no business with the API server.
       automountServiceAccountToken: false,
       ...firstProcess(spec),
       ...spec,
+      ...withMore('volumes', spec['volumes'], volumes),
       containers: spec.containers.map((container) =>
-        container.name === WORKER_CONTAINER ? renderWorker(pool, container) : container,
+        container.name === WORKER_CONTAINER ? renderWorker(pool, container, additions) : container,
       ),
     },
   };
 }
+
+const withAnnotations = (annotations: Readonly<Record<string, string>>): Fields =>
+  Object.keys(annotations).length === 0 ? {} : { annotations };
 
 type PodSpec = Pool['spec']['workers']['template']['spec'];
 
@@ -106,16 +114,22 @@ function firstProcess({ containers, initContainers = [], ...spec }: PodSpec): Fi
 
 type Container = Pool['spec']['workers']['template']['spec']['containers'][number];
 
-function renderWorker(pool: Pool, container: Container): Fields {
+function renderWorker(pool: Pool, container: Container, { variables, mounts }: Additions): Fields {
   const port = { name: WORKER_PORT_NAME, containerPort: WORKER_PORT, protocol: 'TCP' };
-  const declared = container['ports'] ?? [];
   return {
     ...probes,
     ...container,
-    env: [...ownVariables(pool), ...supabaseVariables(pool, container), ...(container.env ?? [])],
-    // What is no list is left for the API server to refuse: dropped, it would be missed and nobody told.
-    ports: Array.isArray(declared) ? [...(declared as unknown[]), port] : declared,
+    env: [...ownVariables(pool), ...supabaseVariables(pool, container), ...variables, ...(container.env ?? [])],
+    ...withMore('ports', container['ports'], [port]),
+    ...withMore('volumeMounts', container['volumeMounts'], mounts),
   };
+}
+
+/** What is no list is left for the API server to refuse: dropped, it would be missed and nobody told. */
+function withMore(name: string, declared: unknown, more: readonly Fields[]): Fields {
+  if (more.length === 0) return {};
+  const before = declared ?? [];
+  return { [name]: Array.isArray(before) ? [...(before as unknown[]), ...more] : before };
 }
 
 /** First, so that the user's own variables can refer to them as `$(NAME)`. */

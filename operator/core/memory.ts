@@ -1,6 +1,7 @@
 import { parseDuration } from '../api/duration.ts';
 import type { PoolStatus } from '../api/pool.ts';
 import { firstHealthMemory } from './health/memory.ts';
+import { FIRST_DRAIN_MEMORY } from './drain/view.ts';
 import type { Millis } from './known.ts';
 import type { ReplicaView, ScaleMemory } from './state.ts';
 import { parseIsoTime } from './time.ts';
@@ -13,6 +14,7 @@ export function firstMemory(status: PoolStatus | undefined, now: Millis): ScaleM
     watchingSince: now,
     wanted: [],
     counters: {},
+    drain: FIRST_DRAIN_MEMORY,
     started: [],
     raises: [],
     corrections: [],

@@ -1,4 +1,5 @@
 import type { WakePace } from './decision.ts';
+import type { DrainPlan } from './drain/steps.ts';
 import type { Millis } from './known.ts';
 import type { QueueView } from './queue-view.ts';
 import { needsPerson } from './stalled.ts';
@@ -17,8 +18,9 @@ export const POLL_TROUBLE_MS: Millis = 5000;
 const SOONEST_MS: Millis = 20;
 
 /** How the queue's events wake the pool until then. */
-export function paceOf({ queue }: QueueView, { replicas }: Target): WakePace {
-  if (replicas === 0) return 'instant';
+export function paceOf({ queue }: QueueView, { replicas, drain }: Target): WakePace {
+  // A cordoned replica is given back to work at once.
+  if (replicas === 0 || (drain !== undefined && drain.draining.length > 0)) return 'instant';
   return queue.ok && queue.value.ready === 0 ? 'paced' : 'none';
 }
 
@@ -43,6 +45,19 @@ export function recheckAfter(
     // Nothing promotes a delayed job at zero replicas: the pool is woken when the first becomes due.
     ...(nextDelayedAt === undefined ? [] : [nextDelayedAt]),
     ...(target.changesAt === undefined ? [] : [target.changesAt]),
+    ...drainMoment(state, target.drain),
   ];
   return Math.max(SOONEST_MS, Math.min(...moments) - state.now);
+}
+
+/** After a call, to see what has come of it. */
+const POLL_STEP_MS: Millis = 100;
+/** What is idle only waits for Kubernetes, whose news start a pass by themselves. */
+const POLL_IDLE_MS: Millis = 500;
+
+function drainMoment({ now, drain: facts }: PoolState, drain: DrainPlan | undefined): readonly Millis[] {
+  if (drain === undefined || drain.memory.atRest) return [];
+  if (drain.steps.length > 0 || facts?.asked === false) return [now + POLL_STEP_MS];
+  const idle = Object.values(drain.memory.cordons).some((cordon) => cordon.idle !== undefined);
+  return [now + (idle ? POLL_IDLE_MS : POLL_BUSY_MS)];
 }

@@ -60,6 +60,7 @@ export const samplePool = (over: Partial<Pool['spec']['scaling']> & { concurrenc
         backoffMaxMs: 300_000,
         resetAfterMs: 600_000,
       },
+      drain: { timeoutMs: 900_000, onTimeout: 'Wait' },
     },
   };
 };

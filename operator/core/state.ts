@@ -5,6 +5,7 @@ import type { Correction } from './corrections.ts';
 import type { Check, DependencyName } from './dependencies/check.ts';
 import type { HealthMemory } from './health/memory.ts';
 import type { ReplicaHealth } from './health/replica-health.ts';
+import type { ActiveJobs, DrainMemory, Mark, ReplicaAnswer } from './drain/view.ts';
 import type { Known, Millis } from './known.ts';
 import type { WorkerContainer } from './restarts/view.ts';
 import type { WantedEntry } from './window.ts';
@@ -69,6 +70,10 @@ export type ReplicaView = Readonly<{
   /** The cluster itself takes it away: an eviction, a drained or lost node, a preemption. */
   disrupted: boolean;
   worker: WorkerContainer;
+  /** The mark of a proven replica; `undefined` while it has the label of those that serve. */
+  mark?: Mark;
+  /** A pod-deletion-cost that is not the operator's. */
+  foreignCost?: string;
   report: Known<ReplicaReport>;
   health: Known<ReplicaHealth>;
 }>;
@@ -165,12 +170,23 @@ export type ScaleMemory = Readonly<{
   /** What other rules would have used, of which the status keeps the sums. */
   account?: Account;
   health: HealthMemory;
+  drain: DrainMemory;
   /** When the status was written last: numbers alone are written at most every ten seconds. */
   statusWrittenAt?: Millis;
 }>;
 
 /** Which Redis URL it is, and in which version of its Secret it stands; neither tells the URL. */
 export type UrlMark = Readonly<{ digest: string; secretVersion: string }>;
+/** What only a drain must know; it is read when there is one. */
+export type DrainFacts = Readonly<{
+  /** False: no replica was asked, since nothing is to be drained. */
+  asked: boolean;
+  /** By UID; what is not there was not asked. */
+  answers: Readonly<Record<string, Known<ReplicaAnswer>>>;
+  activeJobs: Known<ActiveJobs>;
+  /** The token that replicas ask for; `missing`: it is to be made. */
+  token: 'present' | 'missing' | Readonly<{ because: string }>;
+}>;
 
 /** Everything that is known of one pool at one moment, what is unknown and why, and `now`. */
 export type PoolState = Readonly<{
@@ -192,5 +208,7 @@ export type PoolState = Readonly<{
   autoscalers: readonly Autoscaler[];
   /** The leader that decides; no two have the same. */
   epoch: string;
+  /** Absent: no replica can be told to take no new job. */
+  drain?: DrainFacts;
   memory: ScaleMemory;
 }>;

@@ -30,6 +30,8 @@ export type StatusInput = Readonly<{
   bounds: readonly Bound[];
   wanted: number;
   current: number;
+  /** Replicas that are on their way out. */
+  draining: number;
 }>;
 
 export function renderStatus({
@@ -42,6 +44,7 @@ export function renderStatus({
   bounds,
   wanted,
   current,
+  draining,
 }: StatusInput): PoolStatus {
   const { pool, now } = state;
   const ready = readyReplicas(state);
@@ -50,7 +53,7 @@ export function renderStatus({
   const same = before?.decision?.reason === said.reason && before.decision.message === said.message;
   return {
     observedGeneration: pool.generation,
-    replicas: { current, ready, wanted, draining: 0 },
+    replicas: { current, ready, wanted, draining },
     queue: renderQueue(state, memory, queue),
     decision: {
       ...said,

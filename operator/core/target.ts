@@ -6,6 +6,8 @@ import { limits } from './bounds/limits.ts';
 import { paceRules } from './bounds/pace.ts';
 import { removalRules } from './bounds/removal.ts';
 import { windowRules } from './bounds/window.ts';
+import { drainTo } from './drain/drain-to.ts';
+import type { DrainPlan } from './drain/steps.ts';
 import type { Known, Millis } from './known.ts';
 import { count } from './sentence.ts';
 import { sizePool } from './size-pool.ts';
@@ -21,6 +23,8 @@ export type Target = Readonly<{
   /** The rules that bound the number, in the order in which they were asked. */
   bounds: readonly Bound[];
   window: readonly WantedEntry[];
+  /** What to do so that the replicas come down to `wanted`, or work again; absent where they cannot be told. */
+  drain?: DrainPlan;
   /** Why the pool is not scaled by its queue now. */
   held?: Because;
   /** When the answer can change although nothing else does. */
@@ -62,7 +66,8 @@ function boundTarget(sizing: Sizing, at: Omit<BoundContext, 'window'>): Target {
   const window = remember(memory.wanted, { at: now, wanted: asked.replicas }, windowOf(at.state));
   const context: BoundContext = { ...at, window };
   const steered = applyRules(asked, [...windowRules, ...healthRules], context);
-  const { replicas, bounds } = applyRules(steered, [...paceRules, ...removalRules], context);
+  const drain = drainTo(steered.replicas, { state: at.state, deployment: at.deployment });
+  const { replicas, bounds } = applyRules(steered, [...paceRules, ...removalRules(drain)], context);
   const changesAt = earliest([...changesOf(bounds), floorChangesAt(at.state)]);
   return {
     wanted: steered.replicas,
@@ -70,6 +75,7 @@ function boundTarget(sizing: Sizing, at: Omit<BoundContext, 'window'>): Target {
     because: becauseOf(sizing.because, bounds),
     bounds,
     window,
+    ...('plan' in drain ? { drain: drain.plan } : {}),
     ...(changesAt === undefined ? {} : { changesAt }),
   };
 }
@@ -79,7 +85,7 @@ function boundTarget(sizing: Sizing, at: Omit<BoundContext, 'window'>): Target {
  * down at once; not so where the keys are gone, for that is believed only after a window anyway. Only the floor still
  * holds: it asks nothing of the queue.
  */
-function holdUnknown({ state, current, freeze, vanished = false }: TargetInput, because: string): Target {
+function holdUnknown({ state, current, deployment, freeze, vanished = false }: TargetInput, because: string): Target {
   const floor = floorOf(state);
   const reachable = freeze === undefined && (state.redis.ok || state.redis.trouble === 'RedisUnreachable');
   const replicas = reachable ? Math.max(current, floor) : current;
@@ -88,6 +94,7 @@ function holdUnknown({ state, current, freeze, vanished = false }: TargetInput, 
   const message = `the queue cannot be read: ${because}; ${count(replicas, 'replica')} ${replicas === 1 ? 'stays' : 'stay'} until it can`;
   const held: Because = { reason: 'QueueUnknown', message };
   const changesAt = floorChangesAt(state);
+  const drain = drainTo(replicas, { state, deployment });
   return {
     wanted: replicas,
     replicas,
@@ -95,6 +102,7 @@ function holdUnknown({ state, current, freeze, vanished = false }: TargetInput, 
     bounds: [],
     window,
     held,
+    ...('plan' in drain ? { drain: drain.plan } : {}),
     ...(changesAt === undefined ? {} : { changesAt }),
   };
 }

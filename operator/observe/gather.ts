@@ -12,6 +12,7 @@ import type { OperatorChecks } from './dependencies/operator-checks.ts';
 import type { PodObject } from './pods.ts';
 import type { PrometheusSource } from './prometheus-source.ts';
 import type { DeploymentBesideReader } from './deployment-beside.ts';
+import { type DrainParts, lookAtDrain } from './drain-facts.ts';
 import type { DepthReading, QueueDepth } from './queue/depth.ts';
 import type { PoolRedis, RedisAccessRegistry } from './queue/redis-access.ts';
 import { readSettled } from './queue/settled.ts';
@@ -23,27 +24,28 @@ import { openWay, reopenWay, type Way } from './redis-way.ts';
 import type { QueueDirectory } from './rivals.ts';
 import type { UrlMarks } from './url-digest.ts';
 
-export type GatherParts = Readonly<{
-  now: () => Millis;
-  client: KubeClient;
-  pools: Pick<Reflector<PoolObject>, 'store'>;
-  deploymentsBeside: DeploymentBesideReader;
-  deployments: Pick<Reflector<DeploymentObject>, 'store' | 'synced'>;
-  pods: Pick<Reflector<PodObject>, 'store' | 'synced'>;
-  secrets: RedisSecretReader;
-  redis: RedisAccessRegistry;
-  scraper: Scraper;
-  prometheus: PrometheusSource;
-  urlMarks: UrlMarks;
-  replicaSets: Pick<Reflector<ReplicaSetObject>, 'store' | 'synced'>;
-  health: HealthWatch;
-  checks: OperatorChecks;
-  random: () => number;
-  queues: QueueDirectory;
-  autoscalers: readonly AutoscalerStore[];
-  /** The epoch of this leader. */
-  epoch: () => string;
-}>;
+export type GatherParts = DrainParts &
+  Readonly<{
+    now: () => Millis;
+    client: KubeClient;
+    pools: Pick<Reflector<PoolObject>, 'store'>;
+    deploymentsBeside: DeploymentBesideReader;
+    deployments: Pick<Reflector<DeploymentObject>, 'store' | 'synced'>;
+    pods: Pick<Reflector<PodObject>, 'store' | 'synced'>;
+    secrets: RedisSecretReader;
+    redis: RedisAccessRegistry;
+    scraper: Scraper;
+    prometheus: PrometheusSource;
+    urlMarks: UrlMarks;
+    replicaSets: Pick<Reflector<ReplicaSetObject>, 'store' | 'synced'>;
+    health: HealthWatch;
+    checks: OperatorChecks;
+    random: () => number;
+    queues: QueueDirectory;
+    autoscalers: readonly AutoscalerStore[];
+    /** The epoch of this leader. */
+    epoch: () => string;
+  }>;
 
 export type GatherOptions = Readonly<{
   memory: ScaleMemory;
@@ -62,32 +64,29 @@ export type Observation = Readonly<{
   depth?: QueueDepth;
   /** When to look again because Redis could not be asked now. */
   againInMs: Millis;
+  /** The pods that were looked at, in the versions that were looked at. */
+  pods: readonly PodObject[];
+  /** What the replicas ask for when they are told something. */
+  token?: string;
 }>;
 
 /** The one place where a pool's state is put together. Never rejects: what cannot be read is unknown, with the reason. */
 export async function gather(parts: GatherParts, pool: Pool, options: GatherOptions): Promise<Observation> {
   const key = keyOf(pool);
-  let way = await openWay(parts, key, pool);
+  const first = await openWay(parts, key, pool);
   const pods = parts.pods.store.byIndex('pool', key);
   const [deployment, scraped] = await Promise.all([
     viewDeployment(parts, pool, options.readDeployment),
     parts.scraper.scrape(targetsOf(pods), pool.spec.queue.name),
   ]);
-  const ask = (): Promise<QueueReading> =>
-    readThrough(way, {
-      source: pool.spec.scaling.source,
-      ...(scraped.queue === undefined ? {} : { scraped: scraped.queue }),
-      fresh: options.woken,
-      waiting: () => parts.prometheus.waitingOf(pool),
-    });
-  let reading = options.woken ? await readSettled(ask) : await ask();
-  if (!reading.redis.ok) {
-    const again = await reopenWay(parts, way, { key, pool, redis: reading.redis });
-    if (again !== undefined) {
-      way = again;
-      reading = await ask();
-    }
-  }
+  const { reading, way } = await readThroughSome(parts, { pool, first, scraped, woken: options.woken });
+  const { opened } = way;
+  const drain = await lookAtDrain(parts, {
+    pool,
+    pods,
+    redis: opened.ok ? opened : undefined,
+    memory: options.memory,
+  });
   const now = parts.now();
   const state: PoolState = {
     now,
@@ -95,7 +94,7 @@ export async function gather(parts: GatherParts, pool: Pool, options: GatherOpti
     deployment,
     replicas: viewReplicas(parts, pool, { pods, scraped }),
     replicaSets: viewReplicaSets(parts, key),
-    checks: parts.checks.read({ pool, redis: way.opened, alert: options.memory.health.alert }),
+    checks: parts.checks.read({ pool, redis: opened, alert: options.memory.health.alert }),
     random: parts.random(),
     queue: reading.queue,
     redis: reading.redis,
@@ -103,15 +102,39 @@ export async function gather(parts: GatherParts, pool: Pool, options: GatherOpti
     rivals: way.rivals,
     autoscalers: findAutoscalers(parts.autoscalers, pool),
     epoch: parts.epoch(),
+    drain: drain.facts,
     memory: options.memory,
   };
   return {
     state,
-    ...(way.opened.ok ? { redis: way.opened } : {}),
+    ...(opened.ok ? { redis: opened } : {}),
     ...(reading.tip === undefined ? {} : { tip: reading.tip }),
     ...(reading.depth === undefined ? {} : { depth: reading.depth }),
     againInMs: reading.againInMs ?? Number.POSITIVE_INFINITY,
+    pods,
+    ...(drain.token.value === undefined ? {} : { token: drain.token.value }),
   };
+}
+
+type Reading = Readonly<{ pool: Pool; first: Way; scraped: Scraped; woken: boolean }>;
+
+/** Through the way that there is, or through a new one where that leads nowhere. */
+async function readThroughSome(
+  parts: GatherParts,
+  { pool, first, scraped, woken }: Reading,
+): Promise<Readonly<{ reading: QueueReading; way: Way }>> {
+  const ask = (way: Way) => (): Promise<QueueReading> =>
+    readThrough(way, {
+      source: pool.spec.scaling.source,
+      ...(scraped.queue === undefined ? {} : { scraped: scraped.queue }),
+      fresh: woken,
+      waiting: () => parts.prometheus.waitingOf(pool),
+    });
+  const reading = woken ? await readSettled(ask(first)) : await ask(first)();
+  const again = reading.redis.ok
+    ? undefined
+    : await reopenWay(parts, first, { key: keyOf(pool), pool, redis: reading.redis });
+  return again === undefined ? { reading, way: first } : { reading: await ask(again)(), way: again };
 }
 
 /** Asks the pool's source, and Redis through the pool's way. */
@@ -195,5 +218,7 @@ const viewReplica = (pod: PodObject, { reports }: Scraped, health: ReplicaView['
   disrupted: pod.disrupted,
   worker: pod.worker,
   health: health ?? unknown('it is not running'),
+  ...(pod.mark === undefined ? {} : { mark: pod.mark }),
+  ...(pod.foreignCost === undefined ? {} : { foreignCost: pod.foreignCost }),
   report: reports.get(pod.uid) ?? unknown(`replica ${pod.name} is not running`),
 });

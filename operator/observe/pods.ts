@@ -1,4 +1,6 @@
-import { WORKER_CONTAINER } from '../api/names.ts';
+import { DELETION_COST_ANNOTATION, PROVEN_IDLE_ANNOTATION, SERVING_LABEL, WORKER_CONTAINER } from '../api/names.ts';
+import { readMark } from '../core/drain/mark-text.ts';
+import type { Mark } from '../core/drain/view.ts';
 import type { Millis } from '../core/known.ts';
 import type { WorkerContainer } from '../core/restarts/view.ts';
 import { type Identity, identityOf, poolOf, type Raw } from './cluster.ts';
@@ -19,6 +21,10 @@ export type PodObject = Identity &
     unscheduledBecause?: string;
     disrupted: boolean;
     worker: WorkerContainer;
+    /** The mark of a proven replica. */
+    mark?: Mark;
+    /** A pod-deletion-cost of somebody else. */
+    foreignCost?: string;
     address?: string;
     port: number;
   }>;
@@ -85,8 +91,20 @@ export function projectPod(raw: unknown): PodObject {
     ...scheduling(status),
     disrupted: status.conditions?.some(({ type, status: is }) => type === 'DisruptionTarget' && is === 'True') ?? false,
     worker: viewWorker(object),
+    ...leavingOf(object),
     ...(status.podIP === undefined ? {} : { address: status.podIP }),
     port: portOf(spec),
+  };
+}
+
+function leavingOf({ metadata }: RawPod): Pick<PodObject, 'mark' | 'foreignCost'> {
+  const { labels = {}, annotations = {} } = metadata;
+  const proof = annotations[PROVEN_IDLE_ANNOTATION];
+  const cost = annotations[DELETION_COST_ANNOTATION];
+  const isMarked = labels[SERVING_LABEL] === undefined && proof !== undefined;
+  return {
+    ...(isMarked ? { mark: readMark(proof) } : {}),
+    ...(cost === undefined || isMarked ? {} : { foreignCost: cost }),
   };
 }
 

@@ -9,6 +9,7 @@ export type PoolMetrics = Readonly<{
   health: HealthMetrics;
   passSeconds: Histogram;
   writes: Counter<'object' | 'outcome'>;
+  scaleDowns: Counter<'outcome'>;
   unhandledErrors: Counter;
   queues: QueueGauges;
   /** The pool's share of commands that were sent to its Redis. */
@@ -62,6 +63,7 @@ export function createPoolMetrics(registry: Registry): PoolMetrics {
       labelNames: ['object', 'outcome'],
       registers,
     }),
+    scaleDowns: createScaleDowns(registry),
     unhandledErrors: createUnhandledErrors(registry),
     forget: ({ namespace, name }) => {
       queues.hide({ namespace, name });
@@ -70,4 +72,16 @@ export function createPoolMetrics(registry: Registry): PoolMetrics {
       for (const kind of ['current', 'ready', 'wanted']) replicas.remove({ namespace, pool: name, kind });
     },
   };
+}
+
+/** A rate needs a first value: a counter that appears with its first event shows no rise. */
+function createScaleDowns(registry: Registry): Counter<'outcome'> {
+  const counter = new Counter({
+    name: 'awp_scale_down_total',
+    help: 'Replicas whose drain ended, by how: removed when proven idle, wanted again, or longer than drain.timeout.',
+    labelNames: ['outcome'],
+    registers: [registry],
+  });
+  for (const outcome of ['proven', 'reversed', 'timed_out'] as const) counter.inc({ outcome }, 0);
+  return counter;
 }

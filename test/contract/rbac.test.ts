@@ -23,14 +23,16 @@ const everywhere = [
   'agentpool.dev/agentworkerpools: get, list, watch',
   'agentpool.dev/agentworkerpools/status: update',
   'apps/deployments: create, get, list, patch, watch',
+  'apps/replicasets: get, list, watch',
   'autoscaling/horizontalpodautoscalers: list, watch',
   'apps/replicasets: get, list, watch',
   'events.k8s.io/events: create, patch',
   'keda.sh/scaledobjects: list, watch',
-  'pods: delete, get, list, watch',
+  'pods: delete, get, list, patch, watch',
+  'policy/poddisruptionbudgets: create',
 ];
 const atHome = ['coordination.k8s.io/leases: create, get, update, watch'];
-const whereGranted = ['secrets: get'];
+const whereGranted = ['secrets: create, get'];
 
 type Rule = Readonly<{ apiGroups: string[]; resources: string[]; resourceNames?: string[]; verbs: string[] }>;
 type Review = Readonly<{ status: { incomplete: boolean; resourceRules: Rule[] } }>;

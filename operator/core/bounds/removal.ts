@@ -1,4 +1,7 @@
 import type { DecisionReason } from '../because.ts';
+import type { Drain } from '../drain/drain-to.ts';
+import { sayDraining } from '../drain/outcome.ts';
+import type { DrainPlan } from '../drain/steps.ts';
 import type { Millis } from '../known.ts';
 import { count } from '../sentence.ts';
 import type { DeploymentView } from '../state.ts';
@@ -18,16 +21,19 @@ const guarding =
   };
 
 /** The ReplicaSet picks its victims without asking who works: nothing is taken away while any job runs. */
-function runningJobs({ state, queue }: BoundContext): Guard | undefined {
-  const replicas = state.replicas.ok ? state.replicas.value : [];
-  const reported = replicas.reduce((sum, { report }) => sum + (report.ok ? report.value.active : 0), 0);
-  const active = Math.max(queue.active, reported);
-  if (active === 0 && state.replicas.ok) return undefined;
-  const because = state.replicas.ok
-    ? `${count(active, 'job')} still ${active === 1 ? 'runs' : 'run'}`
-    : 'the replicas cannot be seen';
-  return { reason: 'HeldByRunningJobs', because };
-}
+const runningJobs =
+  (undrainable: string) =>
+  ({ state, queue }: BoundContext): Guard | undefined => {
+    const replicas = state.replicas.ok ? state.replicas.value : [];
+    const reported = replicas.reduce((sum, { report }) => sum + (report.ok ? report.value.active : 0), 0);
+    const active = Math.max(queue.active, reported);
+    if (active === 0 && state.replicas.ok) return undefined;
+    const because = state.replicas.ok
+      ? `${count(active, 'job')} still ${active === 1 ? 'runs' : 'run'}`
+      : 'the replicas cannot be seen';
+    const why = state.drain === undefined ? '' : ` (one by one they cannot go: ${undrainable})`;
+    return { reason: 'HeldByRunningJobs', because: `${because}${why}` };
+  };
 
 /** A Deployment splits a decrement over its ReplicaSets. */
 function rollout({ deployment }: BoundContext): Guard | undefined {
@@ -55,5 +61,21 @@ function starting({ state: { replicas, now } }: BoundContext): Guard | undefined
 export const isRolledOut = ({ generation, observedGeneration, status }: DeploymentView): boolean =>
   observedGeneration >= generation && status.updated === status.replicas;
 
-/** What may be taken away at this moment, out of what the pool is steered down to. */
-export const removalRules: readonly Rule[] = [runningJobs, rollout, starting].map(guarding);
+/** Of replicas that can be told to take no new job, those go that are proven idle. */
+const draining =
+  (plan: DrainPlan): Rule =>
+  (replicas, { current }) => {
+    const to = plan.lower?.replicas ?? current;
+    if (replicas >= current || to === replicas) return undefined;
+    const { reason, because } = sayDraining(plan);
+    return { to, reason, clause: `${because}, so ${to} stay instead of ${replicas}` };
+  };
+
+/**
+ * What may be taken away at this moment, out of what the pool is steered down to. Where the replicas cannot be told to take
+ * no new job, only when none runs one.
+ */
+export const removalRules = (drain: Drain): readonly Rule[] =>
+  'plan' in drain
+    ? [guarding(rollout), draining(drain.plan)]
+    : [guarding(runningJobs(drain.because)), guarding(rollout), guarding(starting)];

@@ -9,13 +9,22 @@ export type CordonOutcome =
   | Readonly<{ kind: 'failed'; because: string }>;
 
 /** The memory after a replica was told to take no new job. */
-export function afterCordon(memory: DrainMemory, uid: string, outcome: CordonOutcome): DrainMemory {
-  if (outcome.kind !== 'cordoned') return memory;
+export function afterCordon(
+  memory: DrainMemory,
+  { uid, generation }: Readonly<{ uid: string; generation: number }>,
+  outcome: CordonOutcome,
+): DrainMemory {
+  if (outcome.kind !== 'cordoned') {
+    const failures = { ...memory.failures, [uid]: outcome.because };
+    const absent = outcome.kind === 'absent' ? { absent: { generation, because: outcome.because } } : {};
+    return { ...memory, failures, ...absent };
+  }
+  const { [uid]: _failure, ...failures } = memory.failures;
   const { processStart, sentAt, answeredAt } = outcome;
   const before = memory.cordons[uid];
   // Only a call that was answered before the last lease ended is known to have prolonged it.
   const prolonged = before !== undefined && before.processStart === processStart && answeredAt < before.until;
   const until = sentAt + CORDON_SECONDS * 1000;
   const cordon: Cordon = prolonged ? { ...before, until } : { processStart, since: sentAt, until };
-  return { ...memory, cordons: { ...memory.cordons, [uid]: cordon } };
+  return { ...memory, failures, cordons: { ...memory.cordons, [uid]: cordon } };
 }

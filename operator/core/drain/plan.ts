@@ -51,7 +51,7 @@ function look(view: DrainView, preconditions: readonly Precondition[]): Looked {
 
 function isOverdue({ uid }: DrainReplica, { memory, now, timeoutMs }: DrainView): boolean {
   const cordon = memory.cordons[uid];
-  return cordon !== undefined && now - cordon.since > timeoutMs;
+  return cordon !== undefined && cordon.reported === undefined && now - cordon.since > timeoutMs;
 }
 
 type Lowering = Readonly<{ replicas?: number; proven: readonly ProvenReplica[]; because?: string }>;
@@ -59,7 +59,7 @@ type Lowering = Readonly<{ replicas?: number; proven: readonly ProvenReplica[]; 
 /** The number read less the marked ones, when each of them is proven and the ReplicaSet has seen each mark. */
 function lowerOf({ view, preconditions, proofOf, leaving }: Looked): Lowering {
   const marked = view.replicas.filter(({ mark }) => mark !== undefined);
-  if (marked.length === 0) return { proven: [] };
+  if (marked.length === 0) return { proven: [], ...whatIsNotThere(view) };
   const proven: ProvenReplica[] = [];
   for (const replica of marked) {
     const proof = proofOf(replica);
@@ -75,8 +75,19 @@ function lowerOf({ view, preconditions, proofOf, leaving }: Looked): Lowering {
   return { replicas: view.deployment.replicas - marked.length, proven };
 }
 
+/** A number that the cluster refuses to fill: lowered to the replicas that there are, it takes none away. */
+function whatIsNotThere(view: DrainView): Readonly<{ replicas?: number }> {
+  const { deployment, replicaSets, replicas, refused, wanted } = view;
+  if (!refused || whyNot(view, ['controllersCaughtUp', 'oneReplicaSet']) !== undefined) return {};
+  const counted = withPods(replicaSets).reduce((sum, { status }) => sum + status.replicas, 0);
+  const least = Math.max(wanted, replicas.length);
+  return counted === replicas.length && least < deployment.replicas ? { replicas: least } : {};
+}
+
 /** Who is to take no new job, and who is to work again. */
 function cordonSteps({ view, leaving, spared, underWay }: Looked): readonly DrainStep[] {
+  // Nobody was asked: what they answer in the next pass says who has the fewest jobs, and who is told already.
+  if (!view.asked) return [];
   return view.replicas.flatMap((replica): readonly DrainStep[] => {
     const { uid, name, mark, cannotStart, answer } = replica;
     if (leaving.has(uid) || (mark !== undefined && underWay)) {
@@ -97,30 +108,29 @@ function cordonIsDue({ uid, answer }: DrainReplica, { memory, now }: DrainView):
 
 /** A replica that was marked may be in a lower number that is still on its way: that one must not arrive any more. */
 function needsFence({ view }: Looked, steps: readonly DrainStep[]): boolean {
-  const { deployment, memory, replicas } = view;
-  if (deployment.fenced && memory.unanswered !== deployment.resourceVersion) return false;
+  const { deployment, replicas } = view;
+  if (deployment.fenced) return false;
   const marked = new Set(replicas.filter(({ mark }) => mark !== undefined).map(({ uid }) => uid));
   return steps.some(({ kind, uid }) => kind === 'unmark' || (kind === 'uncordon' && marked.has(uid)));
 }
 
 /** What is known once these steps are on their way: a replica that is told to work again counts as working at once. */
-function nextMemory({ view, proofOf, spared }: Looked, steps: readonly DrainStep[]): DrainMemory {
+function nextMemory({ view, proofOf, spared, overdue, leaving }: Looked, steps: readonly DrainStep[]): DrainMemory {
   const { memory, now, timeoutMs, replicas } = view;
   const freed = new Set(steps.filter(({ kind }) => kind === 'uncordon').map(({ uid }) => uid));
   const cordons = replicas.flatMap((replica): readonly (readonly [string, Cordon])[] => {
     const cordon = memory.cordons[replica.uid];
     if (cordon === undefined || freed.has(replica.uid)) return [];
-    return [[replica.uid, withIdle(cordon, { replica, proven: proofOf(replica).proven, now })]];
+    const next = withIdle(cordon, { replica, proven: proofOf(replica).proven, now });
+    return [[replica.uid, overdue.includes(replica) ? { ...next, reported: true } : next]];
   });
   const until = now + timeoutMs;
   const stillSpared = Object.entries(memory.spared).filter(([, end]) => end > now);
-  const { unanswered, ...rest } = memory;
   return {
-    ...rest,
-    ...(unanswered === view.deployment.resourceVersion ? { unanswered } : {}),
+    ...memory,
     cordons: Object.fromEntries(cordons),
     spared: Object.fromEntries([...stillSpared, ...[...spared].map((uid) => [uid, until] as const)]),
-    atRest: steps.length === 0 && cordons.length === 0 && replicas.every(isAtRest),
+    atRest: leaving.size === 0 && steps.length === 0 && cordons.length === 0 && replicas.every(isAtRest),
   };
 }
 

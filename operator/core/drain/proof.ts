@@ -33,7 +33,10 @@ const cannotRun = ({ cannotStart, answer, ready, restarts }: DrainReplica): Proo
 
 function ownWitness({ uid, answer }: DrainReplica, { memory, now, epoch }: DrainView): Proof {
   const cordon = memory.cordons[uid];
-  if (cordon === undefined) return busy('it was not told to take no new job');
+  const failure = memory.failures[uid];
+  if (cordon === undefined) {
+    return busy(`it was not told to take no new job${failure === undefined ? '' : `: ${failure}`}`);
+  }
   if (!answer.ok) return busy(`it does not say whether it is idle: ${answer.because}`);
   const { active, processStart, cordoned } = answer.value;
   if (processStart !== cordon.processStart) return busy('its process is not the one that was told to take no new job');

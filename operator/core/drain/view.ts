@@ -64,9 +64,11 @@ export type Cordon = Readonly<{
   until: Millis;
   /** When it was first seen idle, and whether our watch has shown it ready from then on. */
   idle?: Readonly<{ since: Millis; shownReady: boolean }>;
+  /** That it takes too long was said. */
+  reported?: true;
 }>;
 
-/** The evidence of a removal, as it was when the number was lowered. */
+/** The evidence of a removal, as it was when the number was lowered from `from`. */
 export type Removing = Readonly<{ name: string; because: string; from: number; at: Millis }>;
 
 /** What one leader has done to a pool's replicas and cannot read again. A new leader starts without it. */
@@ -76,21 +78,32 @@ export type DrainMemory = Readonly<{
   /** Given back to work because their drain took too long: not chosen again before this time. By UID. */
   spared: Readonly<Record<string, Millis>>;
   /**
-   * A lower number that was sent on this version of the Deployment, and of which no answer came: it may still arrive,
-   * until the Deployment has another version.
+   * How often a write of this leader went unanswered. It may still arrive, until the Deployment has another version: so
+   * each gives this leader another mark to put there.
    */
-  unanswered?: string;
-  /** How often a write of this leader went unanswered: each gives it another mark. */
   fences: number;
-  /** Why a replica cannot be told anything: an image without cordon, or without the token. */
-  absent?: string;
+  /** Replicas of this generation of the pool offer no cordon. */
+  absent?: Readonly<{ generation: number; because: string }>;
+  /** When the PodDisruptionBudget was last made, or found to be there. */
+  budgetAt?: Millis;
+  /** Why the Secret with the token could not be made. */
+  tokenRefused?: Readonly<{ at: Millis; because: string }>;
+  /** Why the last call to a replica failed. By UID. */
+  failures: Readonly<Record<string, string>>;
   /** Replicas that a lower number has taken away and that are not seen to be gone yet. By UID. */
   removing: Readonly<Record<string, Removing>>;
   /** Looked at every replica, and nothing was left to do: until a drain begins, replicas need not be asked. */
   atRest: boolean;
 }>;
 
-export const FIRST_DRAIN_MEMORY: DrainMemory = { cordons: {}, spared: {}, fences: 0, removing: {}, atRest: false };
+export const FIRST_DRAIN_MEMORY: DrainMemory = {
+  cordons: {},
+  spared: {},
+  fences: 0,
+  failures: {},
+  removing: {},
+  atRest: false,
+};
 
 /** All that the drain of one pool depends on. */
 export type DrainView = Readonly<{

@@ -4,6 +4,7 @@ import type { QueueSnapshot, RedisAccess } from '../../core/state.ts';
 import { messageOf } from '../../kube/log.ts';
 import { DEPTH_SCRIPT } from './depth-script.ts';
 import { explainRefusal } from './redis-trouble.ts';
+import { evaluateReadOnly } from './evaluate.ts';
 
 /** A BullMQ queue of one Redis. */
 export type QueueName = Readonly<{ prefix: string; name: string }>;
@@ -52,22 +53,6 @@ export const eventStreamOf = (queue: QueueName): string => `${keyBaseOf(queue)}e
 
 /** The score of the last delayed job that is due at `now`: exact, since it stays below 2^53 until the year 2039. */
 const dueScore = (now: Millis): string => String((Math.floor(now) + 1) * 4096 - 1);
-
-const isUnknownCommand = (error: unknown): boolean => error instanceof Error && /unknown command/i.test(error.message);
-
-/**
- * Runs the script with EVAL_RO, which cannot write and may run on a replica, or with EVAL where Redis is older than 7.
- * Asking for EVAL_RO costs an old Redis one refused command a read; the answer is not remembered, Redis may be upgraded.
- */
-async function evaluate(client: Redis, keys: readonly string[], now: Millis): Promise<unknown> {
-  const args = [DEPTH_SCRIPT, keys.length, ...keys, dueScore(now)];
-  try {
-    return await client.call('EVAL_RO', args);
-  } catch (error) {
-    if (!isUnknownCommand(error)) throw error;
-    return client.call('EVAL', args);
-  }
-}
 
 /** What the script returns for a queue: these counts, then the texts of `toDepth`. */
 const COUNTS = [
@@ -121,7 +106,8 @@ export async function readDepths(
   queues: readonly QueueName[],
   now: Millis,
 ): Promise<readonly Known<QueueDepth>[]> {
-  const rows = await evaluate(client, queues.map(keyBaseOf), now);
+  const keys = queues.map(keyBaseOf);
+  const rows = await evaluateReadOnly(client, DEPTH_SCRIPT, { keys, args: [dueScore(now)] });
   return queues.map((queue, index) => {
     const depth = toDepth((rows as readonly unknown[])[index]);
     return typeof depth === 'string'

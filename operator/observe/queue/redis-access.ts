@@ -1,7 +1,8 @@
-import type { Millis } from '../../core/known.ts';
-import { unknown } from '../../core/known.ts';
+import type { ActiveJobs } from '../../core/drain/view.ts';
+import { type Known, type Millis, unknown } from '../../core/known.ts';
 import type { RedisAccess } from '../../core/state.ts';
 import { type Logger, silentLogger } from '../../kube/log.ts';
+import { readActiveJobs } from './active-jobs.ts';
 import { CommandBudget } from './command-budget.ts';
 import { type DepthReading, eventStreamOf, hashTagOf, keyBaseOf, type QueueName } from './depth.ts';
 import { DepthReader } from './depth-reader.ts';
@@ -34,6 +35,8 @@ export type PoolRedis = Readonly<{
   check: (maxAgeMs: Millis) => Promise<RedisUse>;
   /** Reads the queue; never rejects. `fresh`: something happened, or the pool does not wait for events. */
   read: (options: Readonly<{ fresh: boolean }>) => Promise<DepthReading>;
+  /** Who runs the active jobs of the queue; never rejects. */
+  activeJobs: () => Promise<Known<ActiveJobs>>;
   /** Wakes the pool on the next event of its queue behind `tip`, once; the tip is that of a reading. */
   watch: (tip: string, pace: WatchPace) => void;
   /** Goes on waiting from where the pool waits; false when it does not. */
@@ -175,6 +178,12 @@ export class RedisAccessRegistry {
         heldBack: { because, againInMs: waitMs },
       });
     };
+    const activeJobs = async (): Promise<Known<ActiveJobs>> => {
+      if (budget.waitMs() > 0) return unknown(sayHeldBack(budget.perMinute));
+      const answer = await connection.run((client) => readActiveJobs(client, queue, this.#options.now()));
+      this.#charge([poolKey], connection.takeCommands());
+      return answer.ok ? answer.value : unknown(answer.because);
+    };
     const asleep = (is: boolean): void => slowPoll.setAsleep(poolKey, is);
     return {
       ok: true,
@@ -182,6 +191,7 @@ export class RedisAccessRegistry {
       lastUse: () => connection.lastUse,
       check: (maxAgeMs) => connection.check(maxAgeMs),
       read: ({ fresh }) => read(fresh),
+      activeJobs,
       watch: (tip, pace) => {
         waker.watch({ poolKey, stream: eventStreamOf(queue), tip, pace });
         asleep(true);

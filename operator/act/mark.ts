@@ -1,0 +1,44 @@
+import { DELETION_COST_ANNOTATION, PROVEN_IDLE_ANNOTATION, SERVING_LABEL } from '../api/names.ts';
+import { writeMark } from '../core/drain/mark-text.ts';
+import type { Mark } from '../core/drain/view.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { isConflict, isNotFound } from '../kube/errors.ts';
+import { pods } from '../kube/resources.ts';
+
+/** The least there is: among replicas that are not ready, such a one goes first. */
+const LOWEST_COST = '-2147483648';
+
+export type MarkTarget = Readonly<{ namespace: string; name: string; uid: string; resourceVersion: string }>;
+
+/**
+ * In one write, on the version of the pod that was looked at: the cost, the proof, one less in the ReplicaSet's count, and
+ * leave for those who empty nodes; or all of it back. A conflict is no failure: it is looked at and decided again.
+ */
+export async function markReplica(
+  client: KubeClient,
+  target: MarkTarget,
+  {
+    mark,
+    evictions,
+    signal,
+  }: Readonly<{ mark: Mark | undefined; evictions: Readonly<Record<string, string>>; signal: AbortSignal }>,
+): Promise<'written' | 'conflict'> {
+  const isLeaving = mark !== undefined;
+  const eviction = Object.entries(evictions).map(([name, value]) => [name, isLeaving ? null : value]);
+  const metadata = {
+    ...target,
+    labels: { [SERVING_LABEL]: isLeaving ? null : 'true' },
+    annotations: {
+      [DELETION_COST_ANNOTATION]: isLeaving ? LOWEST_COST : null,
+      [PROVEN_IDLE_ANNOTATION]: isLeaving ? writeMark(mark) : null,
+      ...Object.fromEntries(eviction),
+    },
+  };
+  try {
+    await client.mergePatch(pods, { metadata }, { signal });
+    return 'written';
+  } catch (error) {
+    if (isConflict(error) || isNotFound(error)) return 'conflict';
+    throw error;
+  }
+}

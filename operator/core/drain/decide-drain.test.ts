@@ -1,0 +1,180 @@
+import { describe, expect, it } from 'vitest';
+import { decide } from '../decide.ts';
+import { known, unknown } from '../known.ts';
+import { NOON, replicaOf, samplePool, stateOf } from '../state.fixture.ts';
+import type { DrainFacts, PoolState, ReplicaView } from '../state.ts';
+import { afterCordon } from './memory.ts';
+import type { ActiveJobs, ReplicaAnswer } from './view.ts';
+
+const nobody: ActiveJobs = { total: 0, unnamed: 0, byName: {} };
+const answerOf = (name: string, over: Partial<ReplicaAnswer> = {}): ReplicaAnswer => ({
+  name,
+  processStart: 'first',
+  active: 0,
+  cordoned: true,
+  lastFinished: { job: '17', at: '2026-01-05T11:59:30Z' },
+  ...over,
+});
+
+/** As the ReplicaSet counts them. */
+const setsOf = (views: readonly ReplicaView[], marked = views.filter(({ mark }) => mark !== undefined).length) => {
+  const { length } = views;
+  const set = { name: 'set', ownerUid: 'deployment-uid', templateHash: 'hash', revision: 1, replicas: length };
+  const status = { replicas: length, unmarked: length - marked };
+  return known([{ ...set, generation: 1, observedGeneration: 1, status }], NOON);
+};
+
+const factsOf = (replicas: readonly ReplicaView[], over: Partial<DrainFacts> = {}): DrainFacts => {
+  return {
+    asked: true,
+    answers: Object.fromEntries(replicas.map(({ name, uid }) => [uid, known(answerOf(name), NOON)])),
+    activeJobs: known(nobody, NOON),
+    token: 'present',
+    ...over,
+  };
+};
+
+/** Two replicas of a pool that wants none. */
+const replicas = [replicaOf('pod-0'), replicaOf('pod-1')];
+const twoIdle = (over: { drain?: DrainFacts } = {}): PoolState =>
+  stateOf({
+    pool: samplePool({ scaleDownWindowMs: 1000, targetWaitMs: 1000 }),
+    replicas: 2,
+    drain: factsOf(replicas),
+    replicaSets: setsOf(replicas),
+    ...over,
+  });
+
+const cordoned = (state: PoolState): PoolState => {
+  const outcome = { kind: 'cordoned', processStart: 'first', sentAt: NOON - 5000, answeredAt: NOON - 5000 } as const;
+  const drain = replicas.reduce((memory, { uid }) => {
+    const told = afterCordon(memory, { uid, generation: 1 }, outcome);
+    const cordon = told.cordons[uid];
+    const idle = { since: NOON - 5000, shownReady: true };
+    return cordon === undefined ? told : { ...told, cordons: { ...told.cordons, [uid]: { ...cordon, idle } } };
+  }, state.memory.drain);
+  return { ...state, memory: { ...state.memory, drain } };
+};
+
+const notReady = (views: readonly ReplicaView[]): ReplicaView[] => views.map((view) => ({ ...view, ready: false }));
+const withReplicas = (state: PoolState, views: readonly ReplicaView[]): PoolState => ({
+  ...state,
+  replicas: known(views, NOON),
+  replicaSets: setsOf(views),
+  drain: factsOf(views),
+});
+
+/** What the last pass but one has marked. */
+const marked = (state: PoolState): PoolState => {
+  const { drainSteps } = decide(state);
+  const views = state.replicas.ok ? state.replicas.value : [];
+  const withMarks = views.map((view) => {
+    const step = drainSteps.find(({ uid, kind }) => uid === view.uid && kind === 'mark');
+    return step?.kind === 'mark' ? { ...view, mark: step.mark } : view;
+  });
+  return withReplicas(state, withMarks);
+};
+
+describe('a pool that wants fewer replicas', () => {
+  it('asks its replicas first, then tells them to take no new job, and keeps the number', () => {
+    const asks = decide(twoIdle({ drain: factsOf(replicas, { asked: false, answers: {} }) }));
+    expect(asks).toMatchObject({
+      drainSteps: [],
+      actions: [],
+      memory: { drain: { atRest: false } },
+      recheckAfterMs: 100,
+    });
+    const tells = decide(twoIdle({ drain: factsOf(replicas, { answers: answersOf({ cordoned: false }) }) }));
+    expect(tells.drainSteps.map(({ kind, name }) => `${kind} ${name}`).sort()).toEqual([
+      'cordon pod-0',
+      'cordon pod-1',
+    ]);
+    expect(tells).toMatchObject({
+      actions: [],
+      because: { reason: 'Draining' },
+      status: { replicas: { draining: 2 } },
+    });
+  });
+
+  it('marks those that both witnesses call idle once they are shown not ready', () => {
+    expect(decide(cordoned(twoIdle())).drainSteps).toEqual([]);
+    const steps = decide(withReplicas(cordoned(twoIdle()), notReady(replicas))).drainSteps;
+    expect(steps.map(({ kind }) => kind)).toEqual(['mark', 'mark']);
+  });
+
+  it('lowers the number by those that the ReplicaSet has counted, and tells the evidence when they are gone', () => {
+    const state = marked(withReplicas(cordoned(twoIdle()), notReady(replicas)));
+    const decision = decide(state);
+    expect(decision.actions[0]?.manifest.spec.replicas).toBe(0);
+    const gone: PoolState = { ...stateOf({ replicas: 0, drain: factsOf([]) }), memory: decision.memory };
+    const after = decide(gone);
+    expect(after.drainOutcomes.map(({ outcome }) => outcome)).toEqual(['proven', 'proven']);
+    expect(after.events[0]?.note).toContain(
+      'pod-0 was removed: it says that it runs no job, and Redis has no active job of it',
+    );
+    expect(after.events[0]?.note).toContain('the last job that it ended was 17 at 2026-01-05T11:59:30Z');
+    expect(after.events[0]?.note).toContain('the ReplicaSet counted 2 before and 0 after');
+    expect(decide({ ...gone, memory: after.memory }).drainOutcomes).toEqual([]);
+  });
+
+  it('keeps the number while the ReplicaSet has not counted a mark', () => {
+    const state = marked(withReplicas(cordoned(twoIdle()), notReady(replicas)));
+    const views = state.replicas.ok ? state.replicas.value : [];
+    const decision = decide({ ...state, replicaSets: setsOf(views, 1) });
+    expect(decision.actions).toEqual([]);
+    expect(decision.because.message).toContain('the ReplicaSet counts 1 marked replicas, our watch 2');
+  });
+
+  it.each([
+    ['Redis does not answer', { activeJobs: unknown('no answer') }],
+    [
+      'Redis has an active job of one',
+      { activeJobs: known({ total: 1, unnamed: 0, byName: { 'pod-0': { jobs: 1, oldestStartedAt: 0 } } }, NOON) },
+    ],
+    ['an active job has no name', { activeJobs: known({ total: 1, unnamed: 1, byName: {} }, NOON) }],
+  ] as const)('keeps those of which a witness does not testify: %s', (_, over) => {
+    const state = marked(withReplicas(cordoned(twoIdle()), notReady(replicas)));
+    const drain = { ...factsOf(state.replicas.ok ? state.replicas.value : []), ...over };
+    expect(decide({ ...state, drain }).actions).toEqual([]);
+  });
+
+  it('gives them back to work in the pass in which load returns, the marks too', () => {
+    const state = marked(withReplicas(cordoned(twoIdle()), notReady(replicas)));
+    const loaded = stateOf({ replicas: 2, queue: { ready: 400 } });
+    const decision = decide({ ...state, queue: loaded.queue });
+    expect(decision.drainSteps.map(({ kind, name }) => `${kind} ${name}`).sort()).toEqual([
+      'uncordon pod-0',
+      'uncordon pod-1',
+      'unmark pod-0',
+      'unmark pod-1',
+    ]);
+    expect(decision.drainOutcomes.map(({ outcome }) => outcome)).toEqual(['reversed', 'reversed']);
+  });
+});
+
+describe('a pool whose replicas cannot be told', () => {
+  it.each([
+    ['the operator may make no Secret', { token: { because: 'Secret x cannot be made: forbidden' } }],
+    ['their image has no cordon', {}],
+  ] as const)('goes down only when no job runs, and says why: %s', (what, over) => {
+    const state = twoIdle({ drain: factsOf(replicas, over) });
+    const absent = { generation: 1, because: 'it answers /cordon with status 404' };
+    const memory = what.includes('image')
+      ? { ...state.memory, drain: { ...state.memory.drain, absent } }
+      : state.memory;
+    expect(decide({ ...state, memory }).actions[0]?.manifest.spec.replicas).toBe(0);
+    const busy = decide({
+      ...state,
+      memory,
+      queue: stateOf({ replicas: 2, queue: { active: 1 } }).queue,
+      replicas: known([replicaOf('pod-0'), replicaOf('pod-1'), replicaOf('pod-2')], NOON),
+    });
+    expect(busy.actions).toEqual([]);
+    expect(busy).toMatchObject({ drainSteps: [], because: { reason: 'HeldByRunningJobs' } });
+    expect(busy.because.message).toMatch(/one by one they cannot go: .*(forbidden|404)/);
+  });
+});
+
+function answersOf(over: Partial<ReplicaAnswer>): DrainFacts['answers'] {
+  return Object.fromEntries(replicas.map(({ name, uid }) => [uid, known(answerOf(name, over), NOON)]));
+}

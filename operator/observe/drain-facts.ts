@@ -1,0 +1,46 @@
+import type { Pool } from '../api/parse.ts';
+import { unknown } from '../core/known.ts';
+import type { DrainFacts, ScaleMemory } from '../core/state.ts';
+import type { PodObject } from './pods.ts';
+import type { PoolToken, PoolTokens } from './pool-token.ts';
+import type { PoolRedis } from './queue/redis-access.ts';
+import type { ReplicaAddress, ReplicaWitness } from './replicas/witness.ts';
+
+export type DrainParts = Readonly<{
+  witness: ReplicaWitness;
+  tokens: PoolTokens;
+}>;
+
+type Asked = Readonly<{
+  pool: Pool;
+  pods: readonly PodObject[];
+  redis: PoolRedis | undefined;
+  memory: ScaleMemory;
+}>;
+
+export type DrainLook = Readonly<{ facts: DrainFacts; token: PoolToken }>;
+
+/** What a drain must know. Replicas are asked, and Redis then, only while one is on its way: a pool at rest costs nothing. */
+export async function lookAtDrain(parts: DrainParts, asked: Asked): Promise<DrainLook> {
+  const { pool, pods, redis, memory } = asked;
+  const token = await parts.tokens.read(pool);
+  const rest = { token: token.state };
+  if (memory.drain.atRest) {
+    const activeJobs = unknown('Redis was not asked who works');
+    return { facts: { ...rest, asked: false, answers: {}, activeJobs }, token };
+  }
+  const answers = await parts.witness.ask(addressesOf(pods));
+  // After the replicas: a job that one of them has not counted yet is seen here.
+  const isIdle = Object.entries(answers).some(
+    ([, answer]) => answer.ok && answer.value.cordoned && answer.value.active === 0,
+  );
+  const mayGo = isIdle || pods.some(({ cannotStart, mark }) => cannotStart !== undefined || mark !== undefined);
+  const activeJobs = mayGo && redis !== undefined ? await redis.activeJobs() : unknown('Redis was not asked who works');
+  return { facts: { ...rest, asked: true, answers, activeJobs }, token };
+}
+
+/** Every replica that can be reached, by where it listens. */
+const addressesOf = (pods: readonly PodObject[]): readonly ReplicaAddress[] =>
+  pods.flatMap(({ uid, name, address, port, phase, terminating }) =>
+    address === undefined || phase !== 'Running' || terminating ? [] : [{ uid, name, ip: address, port }],
+  );
