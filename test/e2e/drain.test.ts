@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../cluster/until.ts';
+import { installOperator, onOperator } from '../fixtures/stage/install.ts';
+import { readPods, untilPool, untilReplicas } from '../fixtures/stage/pool.ts';
+import { stageOfTests } from '../fixtures/stage/stage.ts';
+import { openTenant, type PoolOfTest, type Tenant } from '../fixtures/stage/tenant.ts';
+
+const stage = stageOfTests();
+let tenant: Tenant;
+
+beforeAll(async () => {
+  await installOperator(stage);
+  tenant = await openTenant(stage, 'drain');
+});
+afterAll(async () => {
+  await tenant.close();
+  await stage.close();
+});
+
+const kubectl = (...args: string[]): Promise<string> => stage.kubectl.run(['-n', tenant.namespace, ...args]);
+const eachOnce = (jobs: number) => ({ jobs, completed: jobs, failed: 0, lost: 0, runTwice: 0 });
+
+const addJob = async ({ jobs }: PoolOfTest, durationMs: number): Promise<string> =>
+  (await jobs.queue.add('test-job', { durationMs })).id ?? '';
+
+/** One job a replica, so that a replica is busy or idle. */
+const addPool = (name: string, replicas: number): Promise<PoolOfTest> =>
+  tenant.addPool({ name, concurrency: 1, maxReplicas: replicas, targetWait: '1s', window: '5s' });
+
+const notes = async (reason: string, pool: string): Promise<readonly string[]> => {
+  const events = ['get', 'events.events.k8s.io', '-o', 'json'];
+  const { items } = JSON.parse(await kubectl(...events)) as {
+    items: readonly { reason: string; note: string; regarding: { name: string } }[];
+  };
+  return items.filter((each) => each.reason === reason && each.regarding.name === pool).map(({ note }) => note);
+};
+
+describe.concurrent('a pool that needs fewer replicas than it has', () => {
+  it('gives up those that are idle, keeps the one that works, and says who went and why', async () => {
+    const pool = await addPool('busy', 3);
+    const long = await addJob(pool, 40_000);
+    const short = await Promise.all([addJob(pool, 500), addJob(pool, 500)]);
+    await untilReplicas(stage, pool.ref, { replicas: 3, limitMs: 20_000 });
+    await pool.jobs.untilDone(short, 30_000);
+    await untilReplicas(stage, pool.ref, { replicas: 1, limitMs: 60_000 });
+    expect(await pool.jobs.queue.getJobState(long)).toBe('active');
+    await pool.jobs.untilDone([long], 60_000);
+    await untilReplicas(stage, pool.ref, { replicas: 0, limitMs: 60_000 });
+    expect(await pool.jobs.outcome([long, ...short])).toMatchObject(eachOnce(3));
+    const said = await until(
+      async () => {
+        const found = await notes('ReplicaRemoved', 'busy');
+        return found.length === 3 ? found : undefined;
+      },
+      { what: 'an event for each replica that went', limitMs: 20_000 },
+    );
+    expect(said).toEqual(Array.from({ length: 3 }, () => expect.stringContaining('it says that it runs no job')));
+    expect(said.join()).toContain(`the last job that it ended was ${long} at`);
+    const log = await onOperator(stage, ['logs', 'deployment/agent-worker-pool', '--tail=-1']);
+    expect(
+      log.split('\n').filter((line) => line.includes('"outcome":"proven"') && line.includes('busy-')),
+    ).toHaveLength(3);
+  }, 240_000);
+
+  it('takes a replica back that is on its way out when load returns, and starts none anew', async () => {
+    const pool = await addPool('returning', 2);
+    const first = await Promise.all([addJob(pool, 1000), addJob(pool, 1000)]);
+    await pool.jobs.untilDone(first, 40_000);
+    const names = async () => (await readPods(stage, pool.ref)).map(({ metadata }) => metadata.name).sort();
+    const before = await names();
+    await untilPool(stage, pool.ref, {
+      what: 'two replicas are on their way out',
+      limitMs: 40_000,
+      holds: ({ status }) => status?.replicas?.draining === 2,
+    });
+    const second = await Promise.all([addJob(pool, 1000), addJob(pool, 1000)]);
+    await pool.jobs.untilDone(second, 20_000);
+    expect(await names()).toEqual(before);
+    expect(await pool.jobs.outcome([...first, ...second])).toMatchObject(eachOnce(4));
+  }, 180_000);
+});
+
+describe('without an operator', () => {
+  it('replicas that were on their way out work again within 75 s', async () => {
+    const pool = await addPool('orphaned', 2);
+    const first = await Promise.all([addJob(pool, 1000), addJob(pool, 1000)]);
+    await pool.jobs.untilDone(first, 40_000);
+    await untilPool(stage, pool.ref, {
+      what: 'both replicas are on their way out',
+      limitMs: 40_000,
+      holds: ({ status }) => status?.replicas?.draining === 2,
+    });
+    await onOperator(stage, ['delete', 'deployment/agent-worker-pool', '--cascade=foreground', '--timeout=30s']);
+    try {
+      const before = await readPods(stage, pool.ref);
+      const second = await addJob(pool, 200);
+      await pool.jobs.untilDone([second], 76_000);
+      expect(before).not.toHaveLength(0);
+      expect(await pool.jobs.outcome([...first, second])).toMatchObject(eachOnce(3));
+    } finally {
+      await installOperator(stage);
+    }
+  }, 240_000);
+});
