@@ -175,10 +175,11 @@ describe.concurrent('a replica that', () => {
 describe.concurrent('a Redis that is out', () => {
   it('freezes the pool, restarts nobody and loses no job', async () => {
     const tenant = await aTenant('outage');
-    const { ref, jobs, history } = await tenant.addPool({
+    // Of a number that never changes: a pool that comes down after its work may lose any of its replicas.
+    const { ref, jobs } = await tenant.addPool({
       name: 'outage',
       minReplicas: 2,
-      maxReplicas: 3,
+      maxReplicas: 2,
       health: HEALTH,
       restarts: restarts(3),
     });
@@ -201,7 +202,6 @@ describe.concurrent('a Redis that is out', () => {
       holds: (seen) => conditionOf(seen, 'DependenciesHealthy')?.status === 'True',
     });
     expect(await restartsIn(ref)).toEqual([]);
-    expect(await identitiesOf(stage, ref)).toMatchObject(before);
-    expect(Math.min(...history().slice(1))).toBeGreaterThanOrEqual(2);
+    expect(await identitiesOf(stage, ref)).toEqual(before);
   });
 });
