@@ -2,7 +2,7 @@ import type { Freeze } from '../bounds/bound.ts';
 import { rampLimit } from '../dependencies/breaker.ts';
 import type { DependencyMode, DependencyName, ReplicaCheck } from '../dependencies/check.ts';
 import { judge, type Verdict } from '../dependencies/judge.ts';
-import { known, type Known, type Millis, unknown } from '../known.ts';
+import { known, type Known, unknown } from '../known.ts';
 import { planRestarts, type RestartPlan } from '../restarts/plan.ts';
 import type { RestartReplica, RestartSpec } from '../restarts/view.ts';
 import type { PoolState, ReplicaView } from '../state.ts';
@@ -18,8 +18,6 @@ export type Care = Readonly<{
   memory: HealthMemory;
 }>;
 
-/** Until `spec.drain.timeout` is there: how long a failed replica may take to end its jobs. */
-const DRAIN_TIMEOUT_MS: Millis = 15 * 60_000;
 /** Its last good check speaks for a replica until three more were due. */
 const FRESH_INTERVALS = 3;
 
@@ -140,7 +138,7 @@ function mayStart(state: PoolState): boolean {
 const specOf = ({ pool }: PoolState): RestartSpec => ({
   ...pool.spec.restarts,
   progressTimeoutMs: pool.spec.health.progressTimeoutMs,
-  drainTimeoutMs: DRAIN_TIMEOUT_MS,
+  drainTimeoutMs: pool.spec.drain.timeoutMs,
 });
 
 const restartReplica = (replica: ReplicaView): RestartReplica => {
