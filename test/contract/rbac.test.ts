@@ -25,7 +25,6 @@ const everywhere = [
   'apps/deployments: create, get, list, patch, watch',
   'apps/replicasets: get, list, watch',
   'autoscaling/horizontalpodautoscalers: list, watch',
-  'apps/replicasets: get, list, watch',
   'events.k8s.io/events: create, patch',
   'keda.sh/scaledobjects: list, watch',
   'pods: delete, get, list, patch, watch',
