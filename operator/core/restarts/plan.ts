@@ -39,7 +39,7 @@ export type RestartPlan = Readonly<{
   /** A retry that this look took from the budget; it is carried out once the ledger stands in the status. */
   taken?: Failure;
   delete?: Deletion;
-  /** To take no new job: about to be restarted, or failed with no retry left. */
+  /** Should take no new job: about to be restarted, or failed with no retry left. Not carried out yet, see docs/adr/0017. */
   cordon: readonly string[];
   /** Why no replica is added: none of this template ever became ready, and the budget is spent. */
   addNone?: string;
