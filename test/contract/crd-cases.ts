@@ -231,6 +231,12 @@ export const refusedByRule: readonly BadPool[] = [
     }),
   ),
   {
+    what: 'a drain limit in which no worker could end its jobs',
+    spec: specWith({ drain: { timeout: '5s' } }),
+    field: 'spec.drain.timeout',
+    sentence: 'timeout must be between 30s and 24h',
+  },
+  {
     what: 'a health check that takes longer than the time between two',
     spec: specWith({ health: { interval: '5s', timeout: '5s' } }),
     field: 'spec.health',

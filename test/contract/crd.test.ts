@@ -124,6 +124,7 @@ describe('the resource on a real API server', () => {
         scaleUp: { maxPerMinute: 0 },
         scaleDown: { window: '60s' },
       },
+      drain: { timeout: '15m', onTimeout: 'Wait' },
       health: {
         interval: '10s',
         timeout: '2s',

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { ActiveJobs } from '../../core/drain/view.ts';
 import { type Known, known, type Millis, unknown } from '../../core/known.ts';
+import { messageOf } from '../../kube/log.ts';
 import { keyBaseOf, type QueueName } from './depth.ts';
 import { evaluateReadOnly } from './evaluate.ts';
 
@@ -14,27 +15,34 @@ const MOST_JOBS = 20_000;
 const SCRIPT = `
 local call = redis.call
 local base, most = KEYS[1], tonumber(ARGV[1])
-local ids = call('LRANGE', base .. 'active', 0, most)
-if #ids > most then return {'too many'} end
-local jobs, oldest, names = {}, {}, {}
-for _, id in ipairs(ids) do
-  local row = call('HMGET', base .. id, 'pb', 'processedOn')
-  local name = row[1] or ''
-  local at = tonumber(row[2] or '') or 0
-  if not jobs[name] then
-    jobs[name], oldest[name] = 0, at
-    names[#names + 1] = name
+
+local function read()
+  local ids = call('LRANGE', base .. 'active', 0, most)
+  if #ids > most then return {'too many'} end
+  local jobs, oldest, names = {}, {}, {}
+  for _, id in ipairs(ids) do
+    local row = call('HMGET', base .. id, 'pb', 'processedOn')
+    local name = row[1] or ''
+    local at = tonumber(row[2] or '') or 0
+    if not jobs[name] then
+      jobs[name], oldest[name] = 0, at
+      names[#names + 1] = name
+    end
+    jobs[name] = jobs[name] + 1
+    oldest[name] = math.min(oldest[name], at)
   end
-  jobs[name] = jobs[name] + 1
-  oldest[name] = math.min(oldest[name], at)
+  local answer = {tostring(#ids)}
+  for _, name in ipairs(names) do
+    answer[#answer + 1] = name
+    answer[#answer + 1] = jobs[name]
+    answer[#answer + 1] = string.format('%.0f', oldest[name])
+  end
+  return answer
 end
-local answer = {tostring(#ids)}
-for _, name in ipairs(names) do
-  answer[#answer + 1] = name
-  answer[#answer + 1] = jobs[name]
-  answer[#answer + 1] = string.format('%.0f', oldest[name])
-end
-return answer
+
+local fine, answer = pcall(read)
+if fine then return answer end
+return {'error', type(answer) == 'table' and answer.err or tostring(answer)}
 `;
 
 /** Rejects when Redis cannot be asked. */
@@ -44,6 +52,7 @@ export async function readActiveJobs(client: Redis, queue: QueueName, now: Milli
 }
 
 function toActiveJobs([total, ...rows]: readonly unknown[], now: Millis): Known<ActiveJobs> {
+  if (total === 'error') return unknown(`the active jobs cannot be read: ${messageOf(rows[0])}`);
   if (total === 'too many') return unknown(`more than ${MOST_JOBS} jobs are active`);
   const named: [string, ActiveJobs['byName'][string]][] = [];
   for (let i = 0; i < rows.length; i += 3) {
