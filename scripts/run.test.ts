@@ -176,6 +176,8 @@ describe('a script that runs', () => {
     const script = await firstLines(wrapper);
     wrapper.kill('SIGINT');
     wrapper.kill('SIGINT');
+    // Signals that wait together have no order.
+    await until(() => expect(script.output()).toContain('SIGINT'));
     wrapper.kill('SIGTERM');
     await until(() => expect(script.output()).toContain('SIGTERM'));
     process.kill(script.pid, 'SIGUSR2');
@@ -189,7 +191,7 @@ describe('a script that runs', () => {
     const script = await firstLines(wrapper);
     wrapper.kill('SIGKILL');
     await until(() => expect(() => process.kill(script.pid, 0)).toThrow('ESRCH'));
-    expect(script.output()).toContain('SIGTERM 1');
+    await until(() => expect(script.output()).toContain('SIGTERM 1'));
   });
 
   it('is asked to end when npm is, although the shell between them passes nothing on', async () => {
@@ -203,6 +205,7 @@ describe('a script that runs', () => {
     const script = await firstLines(shell);
     shell.kill('SIGTERM');
     await until(() => expect(() => process.kill(script.pid, 0)).toThrow('ESRCH'));
-    expect(script.output()).toContain('SIGTERM 1');
+    // Its last words can arrive after its end.
+    await until(() => expect(script.output()).toContain('SIGTERM 1'));
   });
 });
