@@ -6,7 +6,7 @@ import { openStage, type Stage } from '../test/fixtures/stage/stage.ts';
 import { openTenant, type PoolOfTest } from '../test/fixtures/stage/tenant.ts';
 import { type BenchContext, defineBench } from './harness.ts';
 
-const CLUSTER = 'bench';
+const CLUSTER = 'bench-drain';
 const RUNS = 10;
 /** Short, so that a run is; what is measured begins when it has passed. */
 const WINDOW = '3s';

@@ -1,5 +1,6 @@
 import type { Pool } from '../api/parse.ts';
-import { unknown } from '../core/known.ts';
+import type { ReplicaAnswer } from '../core/drain/view.ts';
+import { type Known, unknown } from '../core/known.ts';
 import type { DrainFacts, ScaleMemory } from '../core/state.ts';
 import type { PodObject } from './pods.ts';
 import type { PoolToken, PoolTokens } from './pool-token.ts';
@@ -31,12 +32,15 @@ export async function lookAtDrain(parts: DrainParts, asked: Asked): Promise<Drai
   }
   const answers = await parts.witness.ask(addressesOf(pods));
   // After the replicas: a job that one of them has not counted yet is seen here.
-  const isIdle = Object.entries(answers).some(
-    ([, answer]) => answer.ok && answer.value.cordoned && answer.value.active === 0,
-  );
-  const mayGo = isIdle || pods.some(({ cannotStart, mark }) => cannotStart !== undefined || mark !== undefined);
+  const mayGo = pods.some((pod) => mayBeMarked(pod, answers[pod.uid]));
   const activeJobs = mayGo && redis !== undefined ? await redis.activeJobs() : unknown('Redis was not asked who works');
   return { facts: { ...rest, asked: true, answers, activeJobs }, token };
+}
+
+/** Only then does anything depend on what Redis says: its commands are counted. */
+function mayBeMarked({ mark, cannotStart, ready }: PodObject, answer: Known<ReplicaAnswer> | undefined): boolean {
+  if (mark !== undefined || cannotStart !== undefined) return true;
+  return !ready && answer?.ok === true && answer.value.cordoned && answer.value.active === 0;
 }
 
 /** Every replica that can be reached, by where it listens. */

@@ -19,12 +19,16 @@ export function markSteps(looked: Looked): readonly DrainStep[] {
   return newMarks(looked);
 }
 
-/** Of a replica that is not to go, is not proven, or was proven anew; or, of all, when another replica came since. */
+/**
+ * Of a replica that is not to go, that works, or that was proven anew; or, of all, when another replica came since. A
+ * witness that was silent for a moment is no reason: the mark holds nothing up but the number.
+ */
 function untrueMarks({ view, preconditions, leaving, proofOf }: Looked): readonly DrainReplica[] {
   const marked = view.replicas.filter(({ mark }) => mark !== undefined);
   const untrue = marked.filter((replica) => {
     const proof = proofOf(replica);
-    return !leaving.has(replica.uid) || !proof.proven || proof.of !== replica.mark?.of || replica.ready;
+    const isUntrue = proof.proven ? proof.of !== replica.mark?.of : !proof.silent;
+    return !leaving.has(replica.uid) || isUntrue || replica.ready;
   });
   if (untrue.length > 0) return untrue;
   return preconditions.includes('othersRanAtTheMark') && whyNot(view, ['othersRanAtTheMark']) !== undefined

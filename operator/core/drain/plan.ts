@@ -33,7 +33,8 @@ export function planDrain(view: DrainView, { preconditions = ALL }: PlanOptions 
 
 function look(view: DrainView, preconditions: readonly Precondition[]): Looked {
   const proofs = new Map(view.replicas.map((replica) => [replica.uid, proofOf(replica, view)]));
-  const proof: Looked['proofOf'] = ({ uid }) => proofs.get(uid) ?? { proven: false, because: 'it is gone' };
+  const proof: Looked['proofOf'] = ({ uid }) =>
+    proofs.get(uid) ?? { proven: false, because: 'it is gone', silent: true };
   const rollingOut = preconditions.includes('oneReplicaSet') && withPods(view.replicaSets).length > 1;
   const victims = rollingOut ? [] : chooseVictims(view);
   const overdue = victims.filter((replica) => isOverdue(replica, view) && !proof(replica).proven);
@@ -115,13 +116,13 @@ function needsFence({ view }: Looked, steps: readonly DrainStep[]): boolean {
 }
 
 /** What is known once these steps are on their way: a replica that is told to work again counts as working at once. */
-function nextMemory({ view, proofOf, spared, overdue, leaving }: Looked, steps: readonly DrainStep[]): DrainMemory {
+function nextMemory({ view, spared, overdue, leaving }: Looked, steps: readonly DrainStep[]): DrainMemory {
   const { memory, now, timeoutMs, replicas } = view;
   const freed = new Set(steps.filter(({ kind }) => kind === 'uncordon').map(({ uid }) => uid));
   const cordons = replicas.flatMap((replica): readonly (readonly [string, Cordon])[] => {
     const cordon = memory.cordons[replica.uid];
     if (cordon === undefined || freed.has(replica.uid)) return [];
-    const next = withIdle(cordon, { replica, proven: proofOf(replica).proven, now });
+    const next = withIdle(cordon, replica, now);
     return [[replica.uid, overdue.includes(replica) ? { ...next, reported: true } : next]];
   });
   const until = now + timeoutMs;
@@ -137,14 +138,12 @@ function nextMemory({ view, proofOf, spared, overdue, leaving }: Looked, steps: 
 const isAtRest = ({ mark, answer }: DrainReplica): boolean =>
   mark === undefined && (!answer.ok || !answer.value.cordoned);
 
-function withIdle(
-  cordon: Cordon,
-  { replica, proven, now }: Readonly<{ replica: DrainReplica; proven: boolean; now: number }>,
-): Cordon {
+/** By what the replica says: its readiness, for which this is kept, depends on nothing else. */
+function withIdle(cordon: Cordon, { answer, ready }: DrainReplica, now: number): Cordon {
   const { idle: before, ...rest } = cordon;
-  const { answer, ready } = replica;
   if (answer.ok && answer.value.active > 0) return rest;
-  const idle = before ?? (proven ? { since: now, shownReady: false } : undefined);
+  const saysIdle = answer.ok && answer.value.cordoned && answer.value.processStart === cordon.processStart;
+  const idle = before ?? (saysIdle ? { since: now, shownReady: false } : undefined);
   if (idle === undefined) return rest;
   return { ...rest, idle: { ...idle, shownReady: idle.shownReady || ready } };
 }

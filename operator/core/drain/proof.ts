@@ -15,10 +15,12 @@ export type Proof =
       /** Names this proof: while it stays the same, the replica has run nothing and was not ready in between. */
       of: string;
     }>
-  | Readonly<{ proven: false; because: string }>;
+  /** `silent`: a witness did not testify, which is no sign that the replica works. */
+  | Readonly<{ proven: false; because: string; silent: boolean }>;
 
 const proven = (because: string, of: string): Proof => ({ proven: true, because, of });
-const busy = (because: string): Proof => ({ proven: false, because });
+const busy = (because: string): Proof => ({ proven: false, because, silent: false });
+const silent = (because: string): Proof => ({ proven: false, because, silent: true });
 
 /** Two witnesses must say so in this very pass: the replica itself, and Redis. A silent one means busy. */
 export function proofOf(replica: DrainReplica, view: DrainView): Proof {
@@ -37,22 +39,22 @@ function ownWitness({ uid, answer }: DrainReplica, { memory, now, epoch }: Drain
   if (cordon === undefined) {
     return busy(`it was not told to take no new job${failure === undefined ? '' : `: ${failure}`}`);
   }
-  if (!answer.ok) return busy(`it does not say whether it is idle: ${answer.because}`);
+  if (!answer.ok) return silent(`it does not say whether it is idle: ${answer.because}`);
   const { active, processStart, cordoned } = answer.value;
   if (processStart !== cordon.processStart) return busy('its process is not the one that was told to take no new job');
   if (!cordoned) return busy('it takes new jobs again');
   if (active > 0) return busy(`it runs ${count(active, 'job')}`);
   const leftMs = cordon.until - now;
-  if (leftMs < LEASE_LEFT_MS) return busy(`it may take new jobs again in ${sayLength(leftMs)}`);
+  if (leftMs < LEASE_LEFT_MS) return silent(`it may take new jobs again in ${sayLength(leftMs)}`);
   return proven('it says that it runs no job', `${epoch} ${cordon.since} ${processStart}`);
 }
 
 function redisWitness(replica: DrainReplica, { activeJobs }: DrainView, own: Proof & { proven: true }): Proof {
-  if (!activeJobs.ok) return busy(`Redis does not say who works: ${activeJobs.because}`);
+  if (!activeJobs.ok) return silent(`Redis does not say who works: ${activeJobs.because}`);
   const { jobs } = activeJobs.value.byName[replica.name] ?? { jobs: 0 };
   if (jobs > 0) return busy(`Redis has ${count(jobs, 'active job')} of it`);
-  const silent = silentBecause(replica, activeJobs.value);
-  if (silent !== undefined) return busy(silent);
+  const unsaid = silentBecause(replica, activeJobs.value);
+  if (unsaid !== undefined) return silent(unsaid);
   return { ...own, because: `${own.because}, and Redis has no active job of it` };
 }
 
