@@ -47,7 +47,7 @@ const secretWith = (namespace: string, data: Readonly<Record<string, string>>) =
 
 it('rolls out a rotated Redis password, and an operator that restarts rolls out nothing', async () => {
   if (tenant === undefined) throw new Error('there is no tenant');
-  const { namespace, redis: server, history } = tenant;
+  const { namespace, redis: server } = tenant;
   const { ref } = await tenant.addPool({ name: 'rotated', minReplicas: 1, maxReplicas: 1 });
   const before = await onlyPod(ref, () => true);
   const redis = await server.connect();
