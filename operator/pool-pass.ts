@@ -47,7 +47,9 @@ type Entry = {
 type Pass = Readonly<{ object: PoolObject; entry: Entry; pool: Pool; signal: AbortSignal }>;
 
 /** What became of the actions of a decision. `conflict`: the world has moved on. */
-type Acted = Readonly<{ kind: 'done'; memory: ScaleMemory }> | Extract<ApplyOutcome, { kind: 'conflict' | 'failed' }>;
+type Acted =
+  | Readonly<{ kind: 'done'; memory: ScaleMemory }>
+  | Extract<ApplyOutcome, { kind: 'conflict' | 'failed' | 'unanswered' }>;
 type Acting = Readonly<{ decision: Decision; observation: Observation; pool: Pool; signal: AbortSignal }>;
 type Failed = Readonly<{ decision: Decision }> & Extract<ApplyOutcome, { kind: 'failed' }>;
 
@@ -104,6 +106,10 @@ export class PoolPass {
     reporter.decided(pool, decision);
     const acted = await this.#act({ decision, observation, pool, signal });
     if (acted.kind === 'failed') return this.#fail({ object, entry, pool, signal }, { decision, ...acted });
+    if (acted.kind === 'unanswered') {
+      entry.memory = withFence(entry.memory);
+      throw acted.error;
+    }
     // A conflict teaches nothing: read and decide again. A Deployment that no watch shows is one without our label.
     const isConflict = acted.kind === 'conflict';
     entry.readDeployment = isConflict || (readDeployment && decision.because.reason === 'NameTaken');
@@ -131,15 +137,16 @@ export class PoolPass {
     for (const action of decision.actions) {
       const outcome = await applyDeployment(client, action, signal);
       reporter.wrote('deployment', outcome.kind);
-      if (outcome.kind === 'conflict' || outcome.kind === 'failed') return outcome;
+      if (outcome.kind === 'conflict' || outcome.kind === 'failed' || outcome.kind === 'unanswered') return outcome;
       const { refusal: _cleared, applyFailure: _over, ...rest } = memory;
       if (outcome.kind === 'applied') {
         memory = { ...rest, applied: outcome.applied };
       } else {
         memory = { ...rest, refusal: { generation: pool.generation, at: now(), because: outcome.because } };
         reporter.refused(pool, outcome.because);
-        // The next pass says so in the status.
+        // The next pass says so in the status. Replicas are told nothing: the Deployment is not this decision's.
         enqueue(keyOf(pool));
+        return { kind: 'done', memory };
       }
     }
     // Only after the Deployment is this leader's: nothing that an earlier write may still do is undone.
@@ -149,7 +156,7 @@ export class PoolPass {
     if (deletion === undefined) return { kind: 'done', memory: { ...memory, drain } };
     const deleted = await deleteReplica(client, pool, { deletion, signal });
     reporter.restarted(pool, deletion, deleted);
-    return deleted === 'conflict' ? { kind: 'conflict' } : { kind: 'done', memory: { ...memory, drain } };
+    return deleted.kind === 'conflict' ? { kind: 'conflict' } : { kind: 'done', memory: { ...memory, drain } };
   }
 
   /** What stands beside the Deployment. A refusal keeps nothing back: the pool is scaled without it. */
@@ -172,9 +179,7 @@ export class PoolPass {
   async #fail({ object, entry, pool }: Pass, { decision, because, error }: Failed): Promise<never> {
     const { applyFailure } = entry.memory;
     const since = applyFailure?.since ?? this.#parts.now();
-    // It may still arrive: the next write of this leader makes it meet a 409.
-    const drain = { ...entry.memory.drain, fences: entry.memory.drain.fences + 1 };
-    entry.memory = { ...entry.memory, applyFailure: { since, because }, drain };
+    entry.memory = { ...withFence(entry.memory), applyFailure: { since, because } };
     if (applyFailure !== undefined) {
       const target = { type: poolType, ...object };
       await this.#writeStatus(target, { entry, before: pool.status, next: decision.status });
@@ -232,6 +237,12 @@ export class PoolPass {
     this.#parts.reporter.forget(refOf(poolKey));
   }
 }
+
+/** A write without an answer may still arrive: the next one of this leader makes it meet a 409. */
+const withFence = (memory: ScaleMemory): ScaleMemory => ({
+  ...memory,
+  drain: { ...memory.drain, fences: memory.drain.fences + 1 },
+});
 
 /** A pool with a replica, ready or not, has its queue exported by it. */
 function queueToExport(pool: Pool, { state, depth }: Observation): Parameters<Reporter['observed']>[1] {

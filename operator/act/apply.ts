@@ -2,22 +2,23 @@ import { FIELD_MANAGER } from '../core/corrections.ts';
 import type { Action } from '../core/decision.ts';
 import type { Applied } from '../core/state.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { isConflict, isTerminalRefusal, KubeError } from '../kube/errors.ts';
+import { isConflict, isTerminalRefusal, KubeError, wordsOf } from '../kube/errors.ts';
 import { deployments } from '../kube/resources.ts';
 
 /**
  * What became of an apply. A conflict means that the decision was made on an older world: read and decide again.
- * `failed`: the API server answered, and could not do it now.
+ * `failed`: the API server answered, and could not do it now. `unanswered`: nobody knows whether it arrived, or still will.
  */
 export type ApplyOutcome =
   | Readonly<{ kind: 'applied'; applied: Applied }>
   | Readonly<{ kind: 'conflict' }>
   | Readonly<{ kind: 'refused'; because: string }>
-  | Readonly<{ kind: 'failed'; because: string; error: KubeError }>;
+  | Readonly<{ kind: 'failed'; because: string; error: KubeError }>
+  | Readonly<{ kind: 'unanswered'; error: unknown }>;
 
 /**
  * One server-side apply of the whole Deployment, forced: this operator is the one writer of these fields. Its
- * `resourceVersion` is the precondition; a manifest without one can only create. Network errors are thrown.
+ * `resourceVersion` is the precondition; a manifest without one can only create. Never rejects.
  */
 export async function applyDeployment(client: KubeClient, action: Action, signal?: AbortSignal): Promise<ApplyOutcome> {
   const { manifest, templateKey } = action;
@@ -33,11 +34,9 @@ export async function applyDeployment(client: KubeClient, action: Action, signal
     if (isConflict(error)) return { kind: 'conflict' };
     if (isTerminalRefusal(error)) return { kind: 'refused', because: wordsOf(error) };
     if (error instanceof KubeError && error.status >= 500) return { kind: 'failed', because: wordsOf(error), error };
-    throw error;
+    return { kind: 'unanswered', error };
   }
 }
-
-const wordsOf = (error: KubeError): string => error.body?.message ?? error.message;
 
 type AppliedDeployment = Readonly<{
   metadata: Readonly<{ uid: string; generation: number }>;

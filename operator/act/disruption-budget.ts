@@ -1,7 +1,7 @@
 import { GROUP_VERSION, KIND, MANAGED_BY, MANAGED_BY_LABEL, POOL_LABEL } from '../api/names.ts';
 import type { Pool } from '../api/parse.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { isConflict, isTerminalRefusal } from '../kube/errors.ts';
+import { isConflict, wordsOf } from '../kube/errors.ts';
 import type { ResourceType } from '../kube/resources.ts';
 
 const budgets: ResourceType = {
@@ -14,7 +14,7 @@ const budgets: ResourceType = {
 
 /**
  * Makes the PodDisruptionBudget of a pool, which goes with the pool: who empties a node evicts one replica at a time, and
- * one that is not healthy whenever they like. Undefined: it is there.
+ * one that is not healthy whenever they like. Undefined: it is there; else why not, whatever it is.
  */
 export async function makeDisruptionBudget(
   client: KubeClient,
@@ -37,8 +37,6 @@ export async function makeDisruptionBudget(
     return undefined;
   } catch (error) {
     if (isConflict(error)) return undefined;
-    if (isTerminalRefusal(error))
-      return `its PodDisruptionBudget cannot be made: ${error.body?.message ?? error.message}`;
-    throw error;
+    return `its PodDisruptionBudget cannot be made: ${wordsOf(error)}`;
   }
 }

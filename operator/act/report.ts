@@ -79,10 +79,12 @@ export class Reporter {
   }
 
   /** A failed replica was to be deleted. */
-  restarted(pool: PoolIdentity, { name, reason, because }: Deletion, outcome: DeleteOutcome): void {
+  restarted(pool: Parameters<Reporter['refused']>[0], deletion: Deletion, outcome: DeleteOutcome): void {
     const { metrics, log } = this.#options;
-    metrics.writes.inc({ object: 'pod', outcome });
-    if (outcome !== 'deleted') return;
+    const { name, reason, because } = deletion;
+    metrics.writes.inc({ object: 'pod', outcome: outcome.kind });
+    if (outcome.kind === 'refused') return this.refused(pool, outcome.because);
+    if (outcome.kind !== 'deleted') return;
     metrics.health.restarts.inc({ reason });
     log.warn({ pool: keyOf(pool), replica: name, reason, because }, 'replica restarted');
   }

@@ -10,12 +10,12 @@ import {
 } from '../api/names.ts';
 import type { Pool } from '../api/parse.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { isConflict, isTerminalRefusal } from '../kube/errors.ts';
+import { isConflict, wordsOf } from '../kube/errors.ts';
 import type { ResourceType } from '../kube/resources.ts';
 
 const secrets: ResourceType = { group: '', version: 'v1', plural: 'secrets', kind: 'Secret', namespaced: true };
 
-/** Makes the Secret with the token of a pool's replicas, which goes with the pool. Undefined: it is there. */
+/** Makes the Secret with the token of a pool's replicas, which goes with the pool. Undefined: it is there; else why not, whatever it is: a pool is scaled without it. */
 export async function makeToken(client: KubeClient, pool: Pool, signal: AbortSignal): Promise<string | undefined> {
   const { namespace, name, uid } = pool;
   const secret = tokenSecretOf(name);
@@ -32,7 +32,6 @@ export async function makeToken(client: KubeClient, pool: Pool, signal: AbortSig
     return undefined;
   } catch (error) {
     if (isConflict(error)) return undefined;
-    if (isTerminalRefusal(error)) return `Secret ${secret} cannot be made: ${error.body?.message ?? error.message}`;
-    throw error;
+    return `Secret ${secret} cannot be made: ${wordsOf(error)}`;
   }
 }

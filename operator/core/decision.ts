@@ -16,7 +16,8 @@ export type Deletion = Readonly<{
   name: string;
   uid: string;
   resourceVersion: string;
-  graceSeconds: number;
+  /** Left out, the pod's own grace holds. */
+  graceSeconds?: number;
   reason: FailureReason;
   because: string;
 }>;

@@ -43,6 +43,10 @@ export class KubeError extends Error {
   }
 }
 
+/** The server's own words where there are any, whole; else what the error says of itself. */
+export const wordsOf = (error: unknown): string =>
+  error instanceof KubeError ? (error.body?.message ?? error.message) : messageOf(error);
+
 const reasonByStatus: Readonly<Record<number, string>> = {
   400: 'BadRequest',
   401: 'Unauthorized',

@@ -21,7 +21,8 @@ export type Deletion = Readonly<{
   uid: string;
   name: string;
   reason: FailureReason;
-  graceSeconds: number;
+  /** Left out, its pod's own grace holds: what it runs may end, and the rest is handed back. */
+  graceSeconds?: number;
   because: string;
 }>;
 
@@ -49,8 +50,11 @@ export type RestartPlan = Readonly<{
   memory: RestartMemory;
 }>;
 
-/** A replica that has jobs in hand gets this long to give them back. */
-const GRACE_SECONDS = 30;
+/**
+ * For a replica that has no job in hand any more. One whose worker runs keeps the grace of its pod: what it said of itself
+ * can be a while ago, and on SIGTERM it ends what it runs before it hands anything back.
+ */
+const GRACE_WITHOUT_JOBS_SECONDS = 30;
 /** A lock of BullMQ lasts 30 s without Redis, and another replica takes the job half a minute later. */
 const JOBS_LOST_MS: Millis = 60_000;
 /** An image without cordon takes none: it is deleted when idle all the same. */
@@ -160,11 +164,12 @@ function finish({ view, ledger, failures, replicas }: Step, pending: Pending): P
   const verdict = readiness(replica, { view, pending });
   if (verdict === 'wait') return {};
   if (verdict === 'cordon') return { cordon: [pending.uid] };
+  const grace = verdict === 'delete, it has no job' ? { graceSeconds: GRACE_WITHOUT_JOBS_SECONDS } : {};
   const failure = failures.find(({ uid }) => uid === pending.uid);
   const because = failure?.because ?? 'the retry was begun and is finished';
   const said = `restarted (${ledger.used} of ${view.spec.maxRetries} retries): ${because}`;
   return {
-    delete: { uid: pending.uid, name: pending.pod, reason: pending.reason, graceSeconds: GRACE_SECONDS, because: said },
+    delete: { uid: pending.uid, name: pending.pod, reason: pending.reason, ...grace, because: said },
     cordon: [],
   };
 }
@@ -172,8 +177,8 @@ function finish({ view, ledger, failures, replicas }: Step, pending: Pending): P
 function readiness(
   { worker, work }: RestartReplica,
   { view, pending }: Readonly<{ view: RestartView; pending: Pending }>,
-): 'delete' | 'cordon' | 'wait' {
-  if (worker.state !== 'Running') return 'delete';
+): 'delete' | 'delete, it has no job' | 'cordon' | 'wait' {
+  if (worker.state !== 'Running') return 'delete, it has no job';
   // It runs and does not answer: the kubelet's probe is its judge.
   if (!work.ok) return 'wait';
   const waited = view.now - pending.at;
@@ -182,7 +187,7 @@ function readiness(
   if (active === 0 && (takesNone || waited >= CORDON_LIMIT_MS)) return 'delete';
   if (waited >= view.spec.drainTimeoutMs) return 'delete';
   const fault = view.localFaults.find(({ uid }) => uid === pending.uid);
-  if (fault?.dependency === 'redis' && view.now - fault.since >= JOBS_LOST_MS) return 'delete';
+  if (fault?.dependency === 'redis' && view.now - fault.since >= JOBS_LOST_MS) return 'delete, it has no job';
   return 'cordon';
 }
 

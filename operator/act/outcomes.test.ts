@@ -1,0 +1,69 @@
+import { describe, expect, it, vi } from 'vitest';
+import { samplePool } from '../core/state.fixture.ts';
+import { renderDeployment } from '../core/deployment.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { errorFromAnswer, KubeError } from '../kube/errors.ts';
+import { applyDeployment } from './apply.ts';
+import { makeDisruptionBudget } from './disruption-budget.ts';
+import { deleteReplica } from './restart.ts';
+import { makeToken } from './token.ts';
+
+const pool = samplePool();
+const { signal } = new AbortController();
+
+const answer = (status: number, message: string) =>
+  errorFromAnswer({ method: 'PATCH', path: '/x', status, text: JSON.stringify({ kind: 'Status', message }) });
+const unreachable = new KubeError({ status: 0, reason: 'Timeout', message: 'PATCH /x: no answer within 30 s' });
+
+/** A client whose every write ends like this. */
+const failing = (error: unknown): KubeClient => {
+  const reject = vi.fn().mockRejectedValue(error);
+  return { apply: reject, create: reject, deleteWithPreconditions: reject } as unknown as KubeClient;
+};
+
+describe('an apply', () => {
+  const action = { kind: 'apply', manifest: renderDeployment(pool, { replicas: 1 }), templateKey: 'key' } as const;
+
+  it.each([
+    ['conflict', answer(409, 'the object has been modified')],
+    ['refused', answer(422, 'spec.replicas: Invalid value')],
+    ['failed', answer(500, 'failed calling webhook')],
+    ['unanswered', unreachable],
+    ['unanswered', new DOMException('the pass took longer than its limit', 'TimeoutError')],
+  ])('is told to be %s, so that one which may still arrive is fenced off', async (kind, error) => {
+    expect(await applyDeployment(failing(error), action, signal)).toMatchObject({ kind });
+  });
+});
+
+describe('what stands beside the Deployment', () => {
+  it.each([answer(500, 'failed calling webhook'), answer(403, 'forbidden'), unreachable])(
+    'keeps no pool from being scaled when it cannot be made: %s',
+    async (error) => {
+      expect(await makeToken(failing(error), pool, signal)).toMatch(/^Secret .* cannot be made: /);
+      expect(await makeDisruptionBudget(failing(error), pool, signal)).toMatch(/cannot be made: /);
+    },
+  );
+});
+
+describe('a restart', () => {
+  const deletion = {
+    name: 'pod-0',
+    uid: 'uid',
+    resourceVersion: '1',
+    reason: 'CrashLoop',
+    because: 'it ends',
+  } as const;
+
+  it('that is not allowed says so, and leaves the pool to be scaled', async () => {
+    expect(await deleteReplica(failing(answer(403, 'pods is forbidden')), pool, { deletion, signal })).toEqual({
+      kind: 'refused',
+      because: 'replica pod-0 cannot be restarted: pods is forbidden',
+    });
+  });
+
+  it('of a pod that has changed is a conflict', async () => {
+    expect(await deleteReplica(failing(answer(409, 'changed')), pool, { deletion, signal })).toEqual({
+      kind: 'conflict',
+    });
+  });
+});
