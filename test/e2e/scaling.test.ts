@@ -47,7 +47,7 @@ describe.concurrent('a pool at zero', () => {
       expect(pool.history()).toEqual([0]);
 
       const ids = await pool.jobs.add({ jobs, minMs: 200, maxMs: 2000 });
-      await untilReplicas(stage, pool.ref, { replicas, limitMs: 20_000 });
+      await untilReplicas(stage, pool.ref, { replicas, limitMs: 40_000 });
       await pool.jobs.untilDone(ids, 60_000);
       expect(await pool.jobs.outcome(ids)).toMatchObject(eachOnce(jobs));
 
@@ -165,8 +165,8 @@ describe.concurrent('the bounds of a pool', () => {
     await setScaling('bounded', { maxReplicas: 2 });
     const { status } = await untilPool(stage, pool.ref, {
       what: 'the lower maximum waits for a replica to end its jobs',
-      limitMs: 10_000,
-      holds: (seen) => seen.status?.replicas?.draining === 1,
+      limitMs: 30_000,
+      holds: (seen) => seen.status?.decision?.reason === 'Draining' && seen.status.replicas?.draining === 1,
     });
     expect(status?.replicas).toMatchObject({ current: 3, wanted: 2 });
     expect(status?.decision?.message).toMatch(/1 replica on the way out \(.*\), so 3 stay instead of 2$/);
