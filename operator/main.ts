@@ -145,7 +145,7 @@ function build(kube: Kube) {
     client,
     now,
     enqueue,
-    drainer: new Drainer({ client, cordoner: sources.cordoner, log }),
+    drainer: new Drainer({ client, cordoner: sources.cordoner, log, now }),
     crowded: () => controller.crowded(),
     reporter: reporterOf(kube),
   });

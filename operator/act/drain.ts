@@ -1,8 +1,10 @@
 import type { Pool } from '../api/parse.ts';
 import { EVICTION_ANNOTATIONS } from '../api/names.ts';
 import { afterCordon } from '../core/drain/memory.ts';
+import { afterFailure, afterSuccess, failureOf } from '../core/drain/step-outcome.ts';
 import type { DrainStep } from '../core/drain/steps.ts';
 import type { DrainMemory } from '../core/drain/view.ts';
+import type { Millis } from '../core/known.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { messageOf, type Logger } from '../kube/log.ts';
 import { keyOf } from '../kube/resources.ts';
@@ -27,16 +29,16 @@ export type DrainWork = Readonly<{
   signal: AbortSignal;
 }>;
 
+export type DrainerOptions = Readonly<{ client: KubeClient; cordoner: Cordoner; log: Logger; now: () => Millis }>;
+
+type Learn = (memory: DrainMemory) => DrainMemory;
+
 /** Tells replicas what was decided, all at once; one that does not listen keeps no other from hearing. */
 export class Drainer {
-  readonly #client: KubeClient;
-  readonly #cordoner: Cordoner;
-  readonly #log: Logger;
+  readonly #options: DrainerOptions;
 
-  constructor({ client, cordoner, log }: Readonly<{ client: KubeClient; cordoner: Cordoner; log: Logger }>) {
-    this.#client = client;
-    this.#cordoner = cordoner;
-    this.#log = log;
+  constructor(options: DrainerOptions) {
+    this.#options = options;
   }
 
   /** What is known of the replicas then. A cordon and a mark of one replica are of different passes, so order is nothing. */
@@ -45,37 +47,42 @@ export class Drainer {
     return learned.reduce((memory, learn) => learn(memory), work.memory);
   }
 
-  async #carryOut(step: DrainStep, work: DrainWork): Promise<(memory: DrainMemory) => DrainMemory> {
+  async #carryOut(step: DrainStep, work: DrainWork): Promise<Learn> {
     const pod = work.pods.get(step.uid);
     if (pod === undefined) return (memory) => memory;
-    if (step.kind === 'mark' || step.kind === 'unmark') {
-      await this.#mark(step, { pod, work });
-      return (memory) => memory;
-    }
+    if (step.kind === 'mark' || step.kind === 'unmark') return this.#mark(step, { pod, work });
     const seconds = step.kind === 'cordon' ? step.seconds : 0;
-    const outcome = await this.#cordoner.tell({ origin: pod.origin, token: work.token ?? '', seconds });
-    if (outcome.kind !== 'cordoned') {
-      const fields = { pool: keyOf(work.pool), replica: step.name, because: outcome.because };
-      this.#log.warn(fields, `the replica could not be told: ${step.kind}`);
-    }
-    const { generation } = work.pool;
-    return (memory) => (step.kind === 'cordon' ? afterCordon(memory, { uid: step.uid, generation }, outcome) : memory);
+    const outcome = await this.#options.cordoner.tell({ origin: pod.origin, token: work.token ?? '', seconds });
+    const told = { uid: step.uid, generation: work.pool.generation };
+    const learn: Learn = (memory) => (step.kind === 'cordon' ? afterCordon(memory, told, outcome) : memory);
+    if (outcome.kind === 'cordoned') return (memory) => afterSuccess(learn(memory), step);
+    const failed = this.#failed(step, work, outcome.because);
+    return (memory) => failed(learn(memory));
   }
 
-  /** A failure is one of the API server; the next pass tries again. */
+  /** A failure is one of the API server; it is tried again. A conflict says that the replica has changed since. */
   async #mark(
     step: Extract<DrainStep, { kind: 'mark' | 'unmark' }>,
     { pod, work }: Readonly<{ pod: DrainedPod; work: DrainWork }>,
-  ): Promise<void> {
+  ): Promise<Learn> {
     const { origin: _origin, ...target } = pod;
     const mark = step.kind === 'mark' ? step.mark : undefined;
     const evictions = { ...EVICTION_ANNOTATIONS, ...ownEvictions(work.pool) };
     try {
-      await markReplica(this.#client, target, { mark, evictions, signal: work.signal });
+      const outcome = await markReplica(this.#options.client, target, { mark, evictions, signal: work.signal });
+      return (memory) => (outcome === 'written' ? afterSuccess(memory, step) : memory);
     } catch (error) {
-      const fields = { pool: keyOf(work.pool), replica: step.name, because: messageOf(error) };
-      this.#log.warn(fields, `the replica could not be written: ${step.kind}`);
+      return this.#failed(step, work, messageOf(error));
     }
+  }
+
+  /** Said when it is new, not each time that it is tried again. */
+  #failed(step: DrainStep, { pool, memory: before }: DrainWork, because: string): Learn {
+    if (failureOf(before, step)?.because !== because) {
+      const fields = { pool: keyOf(pool), replica: step.name, because };
+      this.#options.log.warn(fields, `a step of the drain failed: ${step.kind}`);
+    }
+    return (memory) => afterFailure(memory, step, { because, at: this.#options.now() });
   }
 }
 

@@ -4,6 +4,7 @@ import { known, unknown } from '../known.ts';
 import { NOON, replicaOf, samplePool, stateOf } from '../state.fixture.ts';
 import type { DrainFacts, PoolState, ReplicaView } from '../state.ts';
 import { afterCordon } from './memory.ts';
+import { afterFailure } from './step-outcome.ts';
 import type { ActiveJobs, ReplicaAnswer } from './view.ts';
 
 const nobody: ActiveJobs = { total: 0, unnamed: 0, byName: {} };
@@ -148,7 +149,35 @@ describe('a pool that wants fewer replicas', () => {
       'unmark pod-0',
       'unmark pod-1',
     ]);
-    expect(decision.drainOutcomes.map(({ outcome }) => outcome)).toEqual(['reversed', 'reversed']);
+  });
+});
+
+describe('a step that failed', () => {
+  const tells = twoIdle({ drain: factsOf(replicas, { answers: answersOf({ cordoned: false }) }) });
+  const failedAt = (at: number, state = tells): PoolState => {
+    const failed = { because: 'it answers /cordon with status 500', at };
+    const drain = replicas.reduce(
+      (memory, { uid }) => afterFailure(memory, { kind: 'cordon', uid }, failed),
+      state.memory.drain,
+    );
+    return { ...state, memory: { ...state.memory, drain } };
+  };
+
+  it('is not tried in each pass, and passes do not follow each other for it', () => {
+    expect(decide(tells)).toMatchObject({ drainSteps: { length: 2 }, recheckAfterMs: 100 });
+    const pausing = decide(failedAt(NOON - 900));
+    expect(pausing).toMatchObject({ drainSteps: [], recheckAfterMs: 1000 });
+    expect(pausing.because.message).toContain('it answers /cordon with status 500');
+    expect(decide(failedAt(NOON - 1000)).drainSteps).toHaveLength(2);
+  });
+
+  it('is forgotten with its replica, and when it was not tried again', () => {
+    const failuresAfter = (state: PoolState) => Object.keys(decide(state).memory.drain.failures);
+    expect(failuresAfter(failedAt(NOON - 900))).toHaveLength(2);
+    expect(failuresAfter(failedAt(NOON - 60_000))).toEqual([]);
+    const [first] = replicas;
+    const fewer = withReplicas(tells, first === undefined ? [] : [first]);
+    expect(failuresAfter(failedAt(NOON - 900, fewer))).toEqual(['cordon uid-pod-0']);
   });
 });
 

@@ -15,16 +15,13 @@ export function afterCordon(
   outcome: CordonOutcome,
 ): DrainMemory {
   if (outcome.kind !== 'cordoned') {
-    const failures = { ...memory.failures, [uid]: outcome.because };
-    const absent = outcome.kind === 'absent' ? { absent: { generation, because: outcome.because } } : {};
-    return { ...memory, failures, ...absent };
+    return outcome.kind === 'absent' ? { ...memory, absent: { generation, because: outcome.because } } : memory;
   }
-  const { [uid]: _failure, ...failures } = memory.failures;
   const { processStart, sentAt, answeredAt } = outcome;
   const before = memory.cordons[uid];
   // Only a call that was answered before the last lease ended is known to have prolonged it.
   const prolonged = before !== undefined && before.processStart === processStart && answeredAt < before.until;
   const until = sentAt + CORDON_SECONDS * 1000;
   const cordon: Cordon = prolonged ? { ...before, until } : { processStart, since: sentAt, until };
-  return { ...memory, failures, cordons: { ...memory.cordons, [uid]: cordon } };
+  return { ...memory, cordons: { ...memory.cordons, [uid]: cordon } };
 }

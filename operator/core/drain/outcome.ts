@@ -28,7 +28,7 @@ export function sayDraining({ draining, waitsFor }: DrainPlan): Readonly<{ reaso
 /** The number that was read and the one that is written. */
 type Change = Readonly<{ from: number; to: number }>;
 
-/** What the next pass is to know: the plan's memory, and the evidence of removals until they are seen. */
+/** What the next pass is to know: the plan's memory, and the evidence of removals until they are seen. What was told is told. */
 export function rememberDrain(state: PoolState, plan: DrainPlan | undefined, change: Change): DrainMemory {
   const gone = new Set(goneOf(state).map(({ uid }) => uid));
   const before = Object.entries(state.memory.drain.removing).filter(([uid]) => !gone.has(uid));
@@ -36,7 +36,7 @@ export function rememberDrain(state: PoolState, plan: DrainPlan | undefined, cha
     ...Object.fromEntries(before),
     ...(change.to < change.from ? removingBy(plan, state, change.from) : {}),
   };
-  return { ...(plan?.memory ?? state.memory.drain), removing };
+  return { ...(plan?.memory ?? state.memory.drain), removing, reversed: [] };
 }
 
 /** The evidence for each replica that this number takes away. */
@@ -74,10 +74,8 @@ export function outcomesOf(state: PoolState, plan: DrainPlan | undefined): reado
     const text = `${because}, ${sayLength(state.now - at)} ago${after}`;
     return { outcome: 'proven', replica: name, because: text } as const;
   });
-  const reversed = (plan?.steps ?? []).flatMap((step) =>
-    step.kind === 'uncordon' && step.because === 'wanted'
-      ? [{ outcome: 'reversed', replica: step.name, because: 'it is wanted again' } as const]
-      : [],
+  const reversed = state.memory.drain.reversed.map(
+    (replica) => ({ outcome: 'reversed', replica, because: 'it is wanted again' }) as const,
   );
   const limit = sayLength(state.pool.spec.drain.timeoutMs);
   const late = (plan?.overdue ?? []).map((replica) => {

@@ -2,6 +2,7 @@ import { markSteps } from './mark.ts';
 import { CORDON_SECONDS, proofOf } from './proof.ts';
 import { ALL, type Precondition, loweringMayBeUnderWay, whyNot } from './settled.ts';
 import type { DrainPlan, DrainStep, Looked, ProvenReplica } from './steps.ts';
+import { isDue, recentFailures } from './step-outcome.ts';
 import { chooseVictims } from './victims.ts';
 import { type Cordon, type DrainMemory, type DrainReplica, type DrainView, withPods } from './view.ts';
 
@@ -17,7 +18,7 @@ export function planDrain(view: DrainView, { preconditions = ALL }: PlanOptions 
   const lowering = lowerOf(looked);
   const cordons = cordonSteps(looked);
   const marks = lowering.replicas === undefined ? markSteps(looked) : [];
-  const steps = [...cordons, ...marks];
+  const steps = [...cordons, ...marks].filter((step) => isDue(view.memory, step, view.now));
   return {
     steps,
     fence: needsFence(looked, steps),
@@ -130,6 +131,7 @@ function nextMemory({ view, spared, overdue, leaving }: Looked, steps: readonly 
   return {
     ...memory,
     cordons: Object.fromEntries(cordons),
+    failures: recentFailures(memory, { replicas, now }),
     spared: Object.fromEntries([...stillSpared, ...[...spared].map((uid) => [uid, until] as const)]),
     atRest: leaving.size === 0 && steps.length === 0 && cordons.length === 0 && replicas.every(isAtRest),
   };

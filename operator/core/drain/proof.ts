@@ -1,5 +1,6 @@
 import { count, sayLength } from '../sentence.ts';
 import type { Millis } from '../known.ts';
+import { failureOf } from './step-outcome.ts';
 import type { ActiveJobs, DrainReplica, DrainView } from './view.ts';
 
 /** For so long a replica is told to take no new job; not told again, it works on. */
@@ -35,9 +36,9 @@ const cannotRun = ({ cannotStart, answer, ready, restarts }: DrainReplica): Proo
 
 function ownWitness({ uid, answer }: DrainReplica, { memory, now, epoch }: DrainView): Proof {
   const cordon = memory.cordons[uid];
-  const failure = memory.failures[uid];
+  const failure = failureOf(memory, { kind: 'cordon', uid });
   if (cordon === undefined) {
-    return busy(`it was not told to take no new job${failure === undefined ? '' : `: ${failure}`}`);
+    return busy(`it was not told to take no new job${failure === undefined ? '' : `: ${failure.because}`}`);
   }
   if (!answer.ok) return silent(`it does not say whether it is idle: ${answer.because}`);
   const { active, processStart, cordoned } = answer.value;

@@ -71,6 +71,9 @@ export type Cordon = Readonly<{
 /** The evidence of a removal, as it was when the number was lowered from `from`. */
 export type Removing = Readonly<{ name: string; because: string; from: number; at: Millis }>;
 
+/** A step that failed, `times` in a row, the last time at `at`. */
+export type StepFailure = Readonly<{ because: string; at: Millis; times: number }>;
+
 /** What one leader has done to a pool's replicas and cannot read again. A new leader starts without it. */
 export type DrainMemory = Readonly<{
   /** By UID. */
@@ -88,8 +91,10 @@ export type DrainMemory = Readonly<{
   budgetAt?: Millis;
   /** Why the Secret with the token could not be made. */
   tokenRefused?: Readonly<{ at: Millis; because: string }>;
-  /** Why the last call to a replica failed. By UID. */
-  failures: Readonly<Record<string, string>>;
+  /** Steps that failed and have not succeeded since. By kind and UID. */
+  failures: Readonly<Record<string, StepFailure>>;
+  /** Names of replicas that were told to work again since the last pass. */
+  reversed: readonly string[];
   /** Replicas that a lower number has taken away and that are not seen to be gone yet. By UID. */
   removing: Readonly<Record<string, Removing>>;
   /** Looked at every replica, and nothing was left to do: until a drain begins, replicas need not be asked. */
@@ -101,6 +106,7 @@ export const FIRST_DRAIN_MEMORY: DrainMemory = {
   spared: {},
   fences: 0,
   failures: {},
+  reversed: [],
   removing: {},
   atRest: false,
 };
