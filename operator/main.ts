@@ -145,7 +145,13 @@ function build(kube: Kube) {
     client,
     now,
     enqueue,
-    drainer: new Drainer({ client, cordoner: sources.cordoner, log, now }),
+    drainer: new Drainer({
+      client,
+      cordoner: sources.cordoner,
+      log,
+      now,
+      onStaleToken: (poolKey) => sources.tokens.hurry(poolKey),
+    }),
     crowded: () => controller.crowded(),
     reporter: reporterOf(kube),
   });

@@ -12,6 +12,7 @@ const TIMEOUT_MS = 3_000;
 const MAX_BYTES = 16_384;
 /** Of an image that has no cordon. */
 const NO_SUCH_CALL: ReadonlySet<number> = new Set([404, 405, 501]);
+const UNAUTHORIZED = 401;
 const cordonAnswer = z.object({ processStartTime: z.string().min(1).max(256) });
 
 /** Tells replicas to take no new job, or to work again. Never rejects, follows no redirect. */
@@ -49,7 +50,8 @@ export class Cordoner {
       if (statusCode !== 200) {
         await body.dump({ limit: MAX_BYTES });
         const because = `it answers ${path} with status ${statusCode}`;
-        return { kind: NO_SUCH_CALL.has(statusCode) ? 'absent' : 'failed', because };
+        if (NO_SUCH_CALL.has(statusCode)) return { kind: 'absent', because };
+        return { kind: 'failed', because, ...(statusCode === UNAUTHORIZED ? { unauthorized: true } : {}) };
       }
       const answer = cordonAnswer.safeParse(await body.json());
       if (!answer.success) return { kind: 'failed', because: `its answer to ${path} does not name its process` };

@@ -29,7 +29,7 @@ async function drainOf(statusOf: () => number) {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const world = { now: NOON, warned: 0 };
+  const world = { now: NOON, warned: 0, stale: [] as string[] };
   const now = () => world.now;
   const cordoner = new Cordoner({ now, mayAct: () => true });
   open.push(async () => {
@@ -37,7 +37,8 @@ async function drainOf(statusOf: () => number) {
     await new Promise((resolve) => server.close(resolve));
   });
   const log = { ...silentLogger, warn: () => void (world.warned += 1) };
-  const drainer = new Drainer({ client: noCluster, cordoner, log, now });
+  const onStaleToken = (poolKey: string) => void world.stale.push(poolKey);
+  const drainer = new Drainer({ client: noCluster, cordoner, log, now, onStaleToken });
   const pod = { namespace: 'agents', name: 'pod-0', uid: 'u0', resourceVersion: '5', origin };
   const carryOut = (step: DrainStep, memory: DrainMemory) => {
     const { signal } = new AbortController();
@@ -86,5 +87,16 @@ describe('a call to a replica', () => {
     const { carryOut } = await drainOf(() => 500);
     const failed = await carryOut({ kind: 'cordon', name: 'pod-0', uid: 'u0', seconds: 60 }, FIRST_DRAIN_MEMORY);
     expect(isDue(failed, uncordon, NOON)).toBe(true);
+  });
+
+  it.each([
+    [401, ['agents/agent-jobs']],
+    [403, []],
+    [500, []],
+    [200, []],
+  ])('that is answered with %s has the token read again: %s', async (status, stale) => {
+    const { world, carryOut } = await drainOf(() => status);
+    await carryOut(uncordon, FIRST_DRAIN_MEMORY);
+    expect(world.stale).toEqual(stale);
   });
 });

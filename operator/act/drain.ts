@@ -29,7 +29,14 @@ export type DrainWork = Readonly<{
   signal: AbortSignal;
 }>;
 
-export type DrainerOptions = Readonly<{ client: KubeClient; cordoner: Cordoner; log: Logger; now: () => Millis }>;
+export type DrainerOptions = Readonly<{
+  client: KubeClient;
+  cordoner: Cordoner;
+  log: Logger;
+  now: () => Millis;
+  /** A replica does not know the token that this operator has read. */
+  onStaleToken: (poolKey: string) => void;
+}>;
 
 type Learn = (memory: DrainMemory) => DrainMemory;
 
@@ -56,6 +63,7 @@ export class Drainer {
     const told = { uid: step.uid, generation: work.pool.generation };
     const learn: Learn = (memory) => (step.kind === 'cordon' ? afterCordon(memory, told, outcome) : memory);
     if (outcome.kind === 'cordoned') return (memory) => afterSuccess(learn(memory), step);
+    if (outcome.kind === 'failed' && outcome.unauthorized) this.#options.onStaleToken(keyOf(work.pool));
     const failed = this.#failed(step, work, outcome.because);
     return (memory) => failed(learn(memory));
   }

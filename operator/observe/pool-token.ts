@@ -33,6 +33,11 @@ export class PoolTokens {
     return { state: 'present', value };
   }
 
+  /** A replica does not know the token: it has been changed, perhaps, since the Secret was read. */
+  hurry(poolKey: string): void {
+    this.#secrets.hurry(userOf(poolKey), 'soon');
+  }
+
   forget(poolKey: string): void {
     this.#secrets.forget(userOf(poolKey));
   }

@@ -6,7 +6,8 @@ import type { Cordon, DrainMemory } from './view.ts';
 export type CordonOutcome =
   | Readonly<{ kind: 'cordoned'; processStart: string; sentAt: Millis; answeredAt: Millis }>
   | Readonly<{ kind: 'absent'; because: string }>
-  | Readonly<{ kind: 'failed'; because: string }>;
+  /** `unauthorized`: it does not know the token. */
+  | Readonly<{ kind: 'failed'; because: string; unauthorized?: true }>;
 
 /** The memory after a replica was told to take no new job. */
 export function afterCordon(
