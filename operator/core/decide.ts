@@ -205,7 +205,12 @@ function drainToCarryOut({ pool }: PoolState, { held, drain }: Target): DrainPla
   return pool.spec.mode === 'Auto' && !isLeftAlone ? drain : undefined;
 }
 
-const countDraining = (drain: DrainPlan | undefined): number => drain?.draining.length ?? 0;
+/** One that is chosen and was not told yet still takes jobs. */
+function countDraining(drain: DrainPlan | undefined): number {
+  const { draining = [], memory } = drain ?? {};
+  return draining.filter(({ replica: { uid, mark } }) => mark !== undefined || memory?.cordons[uid] !== undefined)
+    .length;
+}
 
 const drainDecisionOf = (
   state: PoolState,
