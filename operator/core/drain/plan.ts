@@ -58,10 +58,15 @@ function isOverdue({ uid }: DrainReplica, { memory, now, timeoutMs }: DrainView)
 
 type Lowering = Readonly<{ replicas?: number; proven: readonly ProvenReplica[]; because?: string }>;
 
-/** The number read less the marked ones, when each of them is proven and the ReplicaSet has seen each mark. */
+/**
+ * The number read less the marked ones, when each of them is proven and the ReplicaSet has seen each mark. First what is
+ * not there: while a number is not filled, no mark can be set or taken back.
+ */
 function lowerOf({ view, preconditions, proofOf, leaving }: Looked): Lowering {
+  const replicas = whatIsNotThere(view);
+  if (replicas !== undefined) return { replicas, proven: [] };
   const marked = view.replicas.filter(({ mark }) => mark !== undefined);
-  if (marked.length === 0) return { proven: [], ...whatIsNotThere(view) };
+  if (marked.length === 0) return { proven: [] };
   const proven: ProvenReplica[] = [];
   for (const replica of marked) {
     const proof = proofOf(replica);
@@ -78,12 +83,12 @@ function lowerOf({ view, preconditions, proofOf, leaving }: Looked): Lowering {
 }
 
 /** A number that the cluster refuses to fill: lowered to the replicas that there are, it takes none away. */
-function whatIsNotThere(view: DrainView): Readonly<{ replicas?: number }> {
+function whatIsNotThere(view: DrainView): number | undefined {
   const { deployment, replicaSets, replicas, refused, wanted } = view;
-  if (!refused || whyNot(view, ['controllersCaughtUp', 'oneReplicaSet']) !== undefined) return {};
+  if (!refused || whyNot(view, ['controllersCaughtUp', 'oneReplicaSet']) !== undefined) return undefined;
   const counted = withPods(replicaSets).reduce((sum, { status }) => sum + status.replicas, 0);
   const least = Math.max(wanted, replicas.length);
-  return counted === replicas.length && least < deployment.replicas ? { replicas: least } : {};
+  return counted === replicas.length && least < deployment.replicas ? least : undefined;
 }
 
 /** Who is to take no new job, and who is to work again. */
