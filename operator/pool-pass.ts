@@ -265,13 +265,14 @@ function armWaking({ state, redis, tip }: Observation, decision: Decision, woken
 /** In the versions that were looked at, so that a mark is written on no other. */
 const drainedPods = ({ pods }: Observation): ReadonlyMap<string, DrainedPod> =>
   new Map(
-    pods.map(({ namespace, name, uid, resourceVersion, address, port }) => [
+    pods.map(({ namespace, name, uid, resourceVersion, templateHash, address, port }) => [
       uid,
       {
         namespace,
         name,
         uid,
         resourceVersion,
+        templateHash,
         origin: address === undefined ? undefined : originOf({ uid, name, ip: address, port }),
       },
     ]),

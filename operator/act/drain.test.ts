@@ -39,7 +39,7 @@ async function drainOf(statusOf: () => number) {
   const log = { ...silentLogger, warn: () => void (world.warned += 1) };
   const onStaleToken = (poolKey: string) => void world.stale.push(poolKey);
   const drainer = new Drainer({ client: noCluster, cordoner, log, now, onStaleToken });
-  const pod = { namespace: 'agents', name: 'pod-0', uid: 'u0', resourceVersion: '5', origin };
+  const pod = { namespace: 'agents', name: 'pod-0', uid: 'u0', resourceVersion: '5', templateHash: 'hash', origin };
   const carryOut = (step: DrainStep, memory: DrainMemory) => {
     const { signal } = new AbortController();
     return drainer.carryOut([step], { pool, pods: new Map([['u0', pod]]), token: 't', memory, signal });

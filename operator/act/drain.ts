@@ -17,6 +17,7 @@ export type DrainedPod = Readonly<{
   name: string;
   uid: string;
   resourceVersion: string;
+  templateHash: string;
   /** Where it listens; undefined where it cannot be called. */
   origin: string | undefined;
 }>;
@@ -60,7 +61,7 @@ export class Drainer {
     if (step.kind === 'mark' || step.kind === 'unmark') return this.#mark(step, { pod, work });
     const seconds = step.kind === 'cordon' ? step.seconds : 0;
     const outcome = await this.#options.cordoner.tell({ origin: pod.origin, token: work.token ?? '', seconds });
-    const told = { uid: step.uid, generation: work.pool.generation };
+    const told = { uid: step.uid, template: pod.templateHash };
     const learn: Learn = (memory) => (step.kind === 'cordon' ? afterCordon(memory, told, outcome) : memory);
     if (outcome.kind === 'cordoned') return (memory) => afterSuccess(learn(memory), step);
     if (outcome.kind === 'failed' && outcome.unauthorized) this.#options.onStaleToken(keyOf(work.pool));
@@ -73,7 +74,7 @@ export class Drainer {
     step: Extract<DrainStep, { kind: 'mark' | 'unmark' }>,
     { pod, work }: Readonly<{ pod: DrainedPod; work: DrainWork }>,
   ): Promise<Learn> {
-    const { origin: _origin, ...target } = pod;
+    const { origin: _origin, templateHash: _template, ...target } = pod;
     const mark = step.kind === 'mark' ? step.mark : undefined;
     const evictions = { ...EVICTION_ANNOTATIONS, ...ownEvictions(work.pool) };
     try {

@@ -49,7 +49,7 @@ export class SimulatedDrain {
     else {
       const processStart = String(replicas.find(({ name }) => name === step.uid)?.createdAt);
       const outcome = { kind: 'cordoned', processStart, sentAt: now, answeredAt: now } as const;
-      this.#memory = afterCordon(this.#memory, { uid: step.uid, generation: 1 }, outcome);
+      this.#memory = afterCordon(this.#memory, { uid: step.uid, template: 'simulated' }, outcome);
     }
   }
 

@@ -49,7 +49,7 @@ const twoIdle = (over: { drain?: DrainFacts } = {}): PoolState =>
 const cordoned = (state: PoolState): PoolState => {
   const outcome = { kind: 'cordoned', processStart: 'first', sentAt: NOON - 5000, answeredAt: NOON - 5000 } as const;
   const drain = replicas.reduce((memory, { uid }) => {
-    const told = afterCordon(memory, { uid, generation: 1 }, outcome);
+    const told = afterCordon(memory, { uid, template: 'hash' }, outcome);
     const cordon = told.cordons[uid];
     const idle = { since: NOON - 5000, shownReady: true };
     return cordon === undefined ? told : { ...told, cordons: { ...told.cordons, [uid]: { ...cordon, idle } } };
@@ -187,7 +187,7 @@ describe('a pool whose replicas cannot be told', () => {
     ['their image has no cordon', {}],
   ] as const)('goes down only when no job runs, and says why: %s', (what, over) => {
     const state = twoIdle({ drain: factsOf(replicas, over) });
-    const absent = { generation: 1, because: 'it answers /cordon with status 404' };
+    const absent = { template: 'hash', because: 'it answers /cordon with status 404' };
     const memory = what.includes('image')
       ? { ...state.memory, drain: { ...state.memory.drain, absent } }
       : state.memory;
@@ -201,6 +201,21 @@ describe('a pool whose replicas cannot be told', () => {
     expect(busy.actions).toEqual([]);
     expect(busy).toMatchObject({ drainSteps: [], because: { reason: 'HeldByRunningJobs' } });
     expect(busy.because.message).toMatch(/one by one they cannot go: .*(forbidden|404)/);
+  });
+
+  it('are told again when their image is another, or when one of them takes the call after all', () => {
+    const told = { kind: 'absent', because: 'it answers /cordon with status 404' } as const;
+    const drain = afterCordon(twoIdle().memory.drain, { uid: 'uid-pod-0', template: 'old' }, told);
+    const facts = factsOf(replicas, { answers: answersOf({ cordoned: false }) });
+    const state = twoIdle({ drain: facts });
+    const stepsWith = (memory: typeof drain) =>
+      decide({ ...state, memory: { ...state.memory, drain: memory } }).drainSteps.length;
+    expect(stepsWith(drain)).toBe(2);
+    const ofThisImage = afterCordon(drain, { uid: 'uid-pod-0', template: 'hash' }, told);
+    expect(stepsWith(ofThisImage)).toBe(0);
+    const cordoned = { kind: 'cordoned', processStart: 'first', sentAt: NOON, answeredAt: NOON } as const;
+    expect(stepsWith(afterCordon(ofThisImage, { uid: 'uid-pod-1', template: 'hash' }, cordoned))).toBe(2);
+    expect(afterCordon(ofThisImage, { uid: 'uid-x', template: 'other' }, cordoned).absent?.template).toBe('hash');
   });
 });
 

@@ -12,17 +12,19 @@ export type CordonOutcome =
 /** The memory after a replica was told to take no new job. */
 export function afterCordon(
   memory: DrainMemory,
-  { uid, generation }: Readonly<{ uid: string; generation: number }>,
+  { uid, template }: Readonly<{ uid: string; template: string }>,
   outcome: CordonOutcome,
 ): DrainMemory {
   if (outcome.kind !== 'cordoned') {
-    return outcome.kind === 'absent' ? { ...memory, absent: { generation, because: outcome.because } } : memory;
+    return outcome.kind === 'absent' ? { ...memory, absent: { template, because: outcome.because } } : memory;
   }
+  const { absent, ...rest } = memory;
+  const others = absent === undefined || absent.template === template ? {} : { absent };
   const { processStart, sentAt, answeredAt } = outcome;
   const before = memory.cordons[uid];
   // Only a call that was answered before the last lease ended is known to have prolonged it.
   const prolonged = before !== undefined && before.processStart === processStart && answeredAt < before.until;
   const until = sentAt + CORDON_SECONDS * 1000;
   const cordon: Cordon = prolonged ? { ...before, until } : { processStart, since: sentAt, until };
-  return { ...memory, cordons: { ...memory.cordons, [uid]: cordon } };
+  return { ...rest, ...others, cordons: { ...memory.cordons, [uid]: cordon } };
 }

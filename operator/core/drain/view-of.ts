@@ -57,7 +57,7 @@ function rendersAnew(state: PoolState, deployment: DeploymentView): boolean {
 }
 
 function cannotDrain(
-  { pool, memory }: PoolState,
+  { replicas, memory }: PoolState,
   { token }: DrainFacts,
   deployment: DeploymentView,
 ): string | undefined {
@@ -67,7 +67,9 @@ function cannotDrain(
   if (token === 'missing') return memory.drain.tokenRefused?.because ?? 'the token for the replicas is being made';
   if (token !== 'present') return token.because;
   const { absent } = memory.drain;
-  return absent?.generation === pool.generation ? absent.because : undefined;
+  const isThere =
+    replicas.ok && replicas.value.filter(counts).some(({ templateHash }) => templateHash === absent?.template);
+  return isThere ? absent?.because : undefined;
 }
 
 /** The mark that this leader puts on the Deployment: a new one after each write that went unanswered. */

@@ -85,8 +85,8 @@ export type DrainMemory = Readonly<{
    * each gives this leader another mark to put there.
    */
   fences: number;
-  /** Replicas of this generation of the pool offer no cordon. */
-  absent?: Readonly<{ generation: number; because: string }>;
+  /** Replicas of this template, named by its hash, offer no cordon. */
+  absent?: Readonly<{ template: string; because: string }>;
   /** When the PodDisruptionBudget was last made, or found to be there. */
   budgetAt?: Millis;
   /** Why the Secret with the token could not be made. */
