@@ -260,6 +260,15 @@ describe('the budget', () => {
     expect(planRestarts(viewOf([crashing('x'), podOf('y')], { ledger })).addNone).toBeUndefined();
   });
 
+  it('lets none be added either in the moment in which a crash loop runs, but the first one from zero', () => {
+    const ledger = ledgerOf({ used: 3, everReady: false });
+    const running = podOf('x', { ready: false, worker: { state: 'Running', restarts: 4, startedAt: START - 100 } });
+    const plan = planRestarts(viewOf([running], { ledger }));
+    expect(plan.failures).toEqual([]);
+    expect(plan.addNone).toContain('ever became ready');
+    expect(planRestarts(viewOf([], { ledger })).addNone).toBeUndefined();
+  });
+
   it('is a new one for a new template', () => {
     const ledger = ledgerOf({ used: 3, lastFailureAt: START });
     expect(planRestarts(viewOf([], { ledger, templateHash: 'b' })).ledger).toEqual({

@@ -127,8 +127,8 @@ function step(at: Step): RestartPlan {
     return { ...base, ledger: rest };
   }
   if (ledger.pending !== undefined) return { ...base, ...finish(at, ledger.pending) };
-  if (failures.length === 0) return base;
   if (ledger.used >= view.spec.maxRetries) return { ...base, ...giveUp(at) };
+  if (failures.length === 0) return base;
   return { ...base, ...retry(at) };
 }
 
@@ -191,13 +191,16 @@ function readiness(
   return 'cordon';
 }
 
-/** No retry is left: what failed takes no new job and goes first; what works goes on. */
+/**
+ * No retry is left: what failed takes no new job and goes first; what works goes on. Whether any is added is read from the
+ * account alone: a replica in a crash loop is no failure for the moment in which it runs.
+ */
 function giveUp({ view, ledger, failures, replicas }: Step): Partial<RestartPlan> {
   const answering = failures.filter(({ uid }) => replicas.some((each) => each.uid === uid && each.work.ok));
   const none = `no replica of this template ever became ready and ${count(view.spec.maxRetries, 'retry', 'retries')} were of no use`;
   return {
     cordon: answering.map(({ uid }) => uid),
-    ...(ledger.everReady ? {} : { addNone: none }),
+    ...(ledger.everReady || replicas.length === 0 ? {} : { addNone: none }),
   };
 }
 
