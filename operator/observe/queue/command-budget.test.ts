@@ -58,3 +58,31 @@ it('follows a budget that is changed, without giving back what was spent', () =>
   now += 20;
   expect(budget.waitMs()).toBe(0);
 });
+
+it.each([
+  ['20 events a second', 50],
+  ['2 events a second', 500],
+  ['1 event a second', 1_000],
+])('is shared by the depth, asked first in each pass, and by who works, asked last, under %s', (_, everyMs) => {
+  let now = 0;
+  const budget = new CommandBudget(120, () => now);
+  const answered = { depth: [0], activeJobs: [0] };
+  while (now < 300_000) {
+    const waitMs = budget.waitMs('depth');
+    if (waitMs === 0) {
+      // The event that woke the pool was read too.
+      budget.charge(2);
+      answered.depth.push(now);
+    }
+    if (budget.waitMs('activeJobs') === 0) {
+      budget.charge(1);
+      answered.activeJobs.push(now);
+    }
+    // The next event is waited for, or the moment in which a command may be sent, or the drain looks again.
+    now += Math.min(waitMs === 0 ? everyMs : waitMs, 1_000);
+  }
+  for (const times of [answered.depth, answered.activeJobs]) {
+    const gaps = [...times.slice(1), 300_000].map((at, i) => at - (times[i] ?? 0));
+    expect(Math.max(...gaps)).toBeLessThan(6_000);
+  }
+});

@@ -167,7 +167,7 @@ export class RedisAccessRegistry {
   #poolRedis(poolKey: string, { shared, queue, budget }: { shared: Shared } & Omit<Use, 'identity'>): PoolRedis {
     const { connection, reader, waker, slowPoll } = shared;
     const read = (fresh: boolean): Promise<DepthReading> => {
-      const waitMs = budget.waitMs();
+      const waitMs = budget.waitMs('depth');
       const maxAgeMs = !fresh && slowPoll.isAsleep(poolKey) ? ASLEEP_AGE_MS : 0;
       if (waitMs === 0) return reader.read({ poolKey, queue, maxAgeMs });
       const because = sayHeldBack(budget.perMinute);
@@ -179,7 +179,7 @@ export class RedisAccessRegistry {
       });
     };
     const activeJobs = async (): Promise<Known<ActiveJobs>> => {
-      if (budget.waitMs() > 0) return unknown(sayHeldBack(budget.perMinute));
+      if (budget.waitMs('activeJobs') > 0) return unknown(sayHeldBack(budget.perMinute));
       const answer = await connection.run((client) => readActiveJobs(client, queue, this.#options.now()));
       this.#charge([poolKey], connection.takeCommands());
       return answer.ok ? answer.value : unknown(answer.because);
