@@ -257,7 +257,8 @@ function armWaking({ state, redis, tip }: Observation, decision: Decision, woken
   if (decision.wake === 'none') return redis.unwatch();
   // The workers served and nothing has happened since: the pool waits from where it waited.
   if (tip === undefined) return redis.keepWatching(decision.wake) ? undefined : redis.unwatch();
-  const changedNothing = decision.actions.length === 0 && state.queue.ok && state.queue.value.ready > 0;
+  const changedNothing =
+    decision.actions.length === 0 && decision.drainSteps.length === 0 && state.queue.ok && state.queue.value.ready > 0;
   if (woken && changedNothing) redis.rest();
   redis.watch(tip, decision.wake);
 }

@@ -134,6 +134,7 @@ const headline = (status: PoolStatus): string =>
   JSON.stringify([
     status.observedGeneration,
     status.replicas?.wanted,
+    status.replicas?.draining,
     status.decision?.reason,
     status.queue?.seen,
     status.queue?.paused,
