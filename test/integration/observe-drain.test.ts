@@ -91,7 +91,8 @@ describe('a replica that runs a job and is told to take no new one', () => {
   it('hears nobody without the token, and nobody who does not lead any more', async () => {
     const worker = await start(newQueue());
     const because = 'it answers /cordon with status 401';
-    expect(await tell(worker, 60, 'another-token-altogether')).toEqual({ kind: 'failed', because });
+    const refused = { kind: 'failed', because, unauthorized: true };
+    expect(await tell(worker, 60, 'another-token-altogether')).toEqual(refused);
     mayAct = false;
     expect(await tell(worker, 60)).toMatchObject({ kind: 'failed', because: 'this operator does not lead any more' });
     expect(await asked(worker)).toMatchObject({ value: { cordoned: false } });
