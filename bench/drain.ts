@@ -10,6 +10,8 @@ const CLUSTER = 'bench-drain';
 const RUNS = 10;
 /** Short, so that a run is; what is measured begins when it has passed. */
 const WINDOW = '3s';
+/** A pool that is drained twice in twenty seconds, again and again, would use up those of an ordinary one. */
+const COMMANDS = 1_000;
 
 /**
  * What the drain of one replica costs, one run after the other, alone on the cluster. `removed_after_ms`: from when the
@@ -31,7 +33,7 @@ export const bench = defineBench({
     try {
       await installOperator(stage);
       const tenant = await openTenant(stage, 'drain');
-      const scaling = { targetWait: '1s', window: WINDOW, maxReplicas: 1 };
+      const scaling = { targetWait: '1s', window: WINDOW, maxReplicas: 1, commandsPerMinute: COMMANDS };
       const pool = await tenant.addPool({ name: 'drained', concurrency: 1, ...scaling });
       for (let run = 1; run <= RUNS && !context.signal.aborted; run += 1) {
         await measure(stage, pool, context);
