@@ -12,10 +12,10 @@ export type Suite = Readonly<{
 /** In the order in which they run: what fails soonest first. */
 export const SUITES: readonly Suite[] = [
   { name: 'check', needsCluster: false, limitMinutes: 5 },
-  { name: 'unit', needsCluster: false, limitMinutes: 5 },
-  { name: 'contract', needsCluster: true, limitMinutes: 15 },
-  { name: 'integration', needsCluster: false, limitMinutes: 10 },
-  { name: 'e2e', needsCluster: true, limitMinutes: 25 },
+  { name: 'unit', needsCluster: false, limitMinutes: 10 },
+  { name: 'contract', needsCluster: true, limitMinutes: 20 },
+  { name: 'integration', needsCluster: false, limitMinutes: 30 },
+  { name: 'e2e', needsCluster: true, limitMinutes: 40 },
   { name: 'long', needsCluster: true, limitMinutes: 24 * 60 },
 ];
 
