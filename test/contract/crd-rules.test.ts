@@ -58,7 +58,7 @@ describe('a wrong pool', () => {
 
   it.each([
     ['misspelled', specWith({ scaling: { maxReplica: 3 } }), 'spec.scaling.maxReplica'],
-    ['of a later version', specWith({ drain: { timeout: '15m' } }), 'spec.drain'],
+    ['of a later version', specWith({ forecast: { mode: 'Shadow' } }), 'spec.forecast'],
   ])('is refused under strict validation when a field is unknown: %s', async (_what, spec, field) => {
     const refusal = await refusalOf(tryToCreate(pool(spec)));
     expect(refusal.status).toBe(400);

@@ -56,13 +56,13 @@ describe('an API server that is killed', () => {
     await startComponent(embedded, 'apiserver');
     await until(() => readPool(stage, pool.ref).then(Boolean, () => false), {
       what: 'the API server answers',
-      limitMs: 60_000,
+      limitMs: 120_000,
     });
 
-    await untilReplicas(stage, pool.ref, { replicas: 3, limitMs: 60_000 });
+    await untilReplicas(stage, pool.ref, { replicas: 3, limitMs: 120_000 });
     await pool.jobs.untilDone(second, 90_000);
     expect(await pool.jobs.outcome([...first, ...second])).toMatchObject(eachOnce(20));
-    await untilReplicas(stage, pool.ref, { replicas: 0, limitMs: 60_000 });
+    await untilReplicas(stage, pool.ref, { replicas: 0, limitMs: 120_000 });
     expect(pool.history().slice(0, 3)).toEqual([0, 1, 3]);
   });
 });
