@@ -92,7 +92,7 @@ export async function gather(parts: GatherParts, pool: Pool, options: GatherOpti
     now,
     pool,
     deployment,
-    replicas: viewReplicas(parts, pool, { pods, scraped }),
+    replicas: viewReplicas(parts, { pool, pods, scraped, hurry: options.memory.health.waitsForReplica }),
     replicaSets: viewReplicaSets(parts, key),
     checks: parts.checks.read({ pool, redis: opened, alert: options.memory.health.alert }),
     random: parts.random(),
@@ -182,13 +182,16 @@ function targetsOf(pods: readonly PodObject[]): readonly ScrapeTarget[] {
   );
 }
 
+/** How often replicas are asked whether they reach what the operator reaches again. */
+const HURRIED_MS = 1000;
+
 /** Each pod with what it said last; from now on it is asked for its health. */
 function viewReplicas(
   { pods: watch, health, now }: GatherParts,
-  pool: Pool,
-  { pods, scraped }: Readonly<{ pods: readonly PodObject[]; scraped: Scraped }>,
+  { pool, pods, scraped, hurry }: Readonly<{ pool: Pool; pods: readonly PodObject[]; scraped: Scraped; hurry: boolean }>,
 ): PoolState['replicas'] {
-  const { intervalMs, timeoutMs } = pool.spec.health;
+  const { intervalMs: calmMs, timeoutMs } = pool.spec.health;
+  const intervalMs = hurry ? Math.min(calmMs, HURRIED_MS) : calmMs;
   const said = health.follow(keyOf(pool), targetsOf(pods), { intervalMs, timeoutMs });
   if (!watch.synced()) return unknown('the pods were not listed yet');
   const views = pods.map((pod) => viewReplica(pod, scraped, said.get(pod.uid)));

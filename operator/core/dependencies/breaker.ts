@@ -6,7 +6,8 @@ export type OpenReason = 'DependencyUnavailable' | 'ReplicasCannotReach';
 
 /**
  * The breaker of one dependency. While it is open nothing is restarted or removed: a restart cures nobody of an outage
- * elsewhere. `good`: checks in a row of the operator that succeeded, the first of them at `goodSince`.
+ * elsewhere. `good`: checks in a row of the operator that succeeded, the first of them at `goodSince`. `metReplicas`: a
+ * replica has failed since it opened, or may have.
  */
 export type Breaker =
   | Readonly<{ state: 'Closed'; closedAt?: Millis }>
@@ -14,6 +15,7 @@ export type Breaker =
       state: 'Open';
       reason: OpenReason;
       since: Millis;
+      metReplicas: boolean;
       good: number;
       goodSince?: Millis;
       checkedAt?: Millis;
@@ -30,11 +32,9 @@ const SILENT_CANARY_MS: Millis = 60_000;
 export function nextBreaker(before: Breaker, evidence: Evidence): Breaker {
   const opened = openedBy(evidence);
   if (opened !== undefined) {
-    const since = before.state === 'Open' ? before.since : evidence.now;
-    return countGood(
-      { ...(before.state === 'Open' ? before : { good: 0 }), state: 'Open', reason: opened, since },
-      evidence,
-    );
+    const open = before.state === 'Open' ? before : { since: evidence.now, good: 0, metReplicas: false };
+    const metReplicas = open.metReplicas || evidence.counts.unhealthy > 0;
+    return countGood({ ...open, state: 'Open', reason: opened, metReplicas }, evidence);
   }
   if (before.state === 'Closed') return before;
   const counted = countGood(before, evidence);
@@ -54,10 +54,14 @@ function countGood(open: Open, { operator }: Evidence): Open {
   return { ...rest, good: open.good + 1, goodSince: goodSince ?? operator.at, checkedAt: operator.at };
 }
 
+/** The operator finds the dependency well again; what is left to know is whether a replica does. */
+export const waitsForReplica = (breaker: Breaker): boolean => breaker.state === 'Open' && breaker.good > 0;
+
 /**
  * Two good checks in a row of the operator and a replica that says the same. Where there is no replica, one that is
- * about to start is waited for only if jobs wait; and one that says nothing, crashing for instance, is not waited for
- * for ever: the first restarts after it go one by one.
+ * about to start is waited for only if jobs wait and a replica has met the outage: one that was over before any came
+ * costs no job a second start. One that says nothing, crashing for instance, is not waited for for ever: the first
+ * restarts after it go one by one.
  */
 function isOver(open: Open, evidence: Evidence): boolean {
   if (evidence.sick === 'OperatorCannotReach') return evidence.steady;
@@ -65,7 +69,7 @@ function isOver(open: Open, evidence: Evidence): boolean {
   if (good < GOOD_CHECKS || goodSince === undefined) return false;
   if (evidence.lastGoodAt !== undefined && evidence.lastGoodAt >= goodSince) return true;
   if (evidence.counts.unhealthy > 0) return false;
-  if (evidence.total === 0) return evidence.backlog === false;
+  if (evidence.total === 0) return !open.metReplicas || evidence.backlog === false;
   return evidence.counts.healthy === 0 && evidence.now - goodSince >= SILENT_CANARY_MS;
 }
 

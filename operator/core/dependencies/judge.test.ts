@@ -144,7 +144,7 @@ describe('the breaker', () => {
 
   it('waits for the canary while jobs wait and no replica is there, and closes at once when none wait', () => {
     const busy = new Watched();
-    busy.look({ operator: 'o', replicas: '' });
+    busy.look({ operator: 'o', replicas: 'o' });
     expect(busy.keep(20, { operator: 'g', replicas: '', over: { backlog: true } })).toMatchObject({
       breaker: 'HalfOpen',
     });
@@ -152,6 +152,31 @@ describe('the breaker', () => {
     const quiet = new Watched();
     quiet.look({ operator: 'o', replicas: '' });
     expect(quiet.keep(2, { operator: 'g', replicas: '' })).toMatchObject({ breaker: 'Closed' });
+  });
+
+  it('asks for no canary after an outage that no replica has met', () => {
+    const watched = new Watched();
+    const over = { backlog: true };
+    watched.look({ operator: 'o', replicas: '', over });
+    expect(watched.look({ operator: 'g', replicas: '', over })).toMatchObject({ breaker: 'Open', frozen: true });
+    expect(watched.look({ operator: 'g', replicas: '', over })).toMatchObject({ breaker: 'Closed', frozen: false });
+  });
+
+  it('waits for the word of a canary that runs before the operator is sure', () => {
+    const watched = new Watched();
+    const over = { backlog: true };
+    watched.look({ operator: 'o', replicas: '', over });
+    watched.look({ operator: 'g', replicas: '-', over });
+    expect(watched.look({ operator: 'g', replicas: '-', over })).toMatchObject({ breaker: 'HalfOpen', frozen: true });
+    expect(watched.look({ operator: 'g', replicas: 'g', over })).toMatchObject({ breaker: 'Closed', frozen: false });
+  });
+
+  it('waits for a replica again when one that ran has failed after it opened', () => {
+    const watched = new Watched();
+    const over = { backlog: true };
+    watched.look({ operator: 'o', replicas: '', over });
+    watched.look({ operator: 'o', replicas: 'o', over });
+    expect(watched.keep(3, { operator: 'g', replicas: '', over })).toMatchObject({ breaker: 'HalfOpen' });
   });
 
   it('waits a minute for replicas that say nothing at all, and no longer', () => {
@@ -179,7 +204,7 @@ describe('the breaker', () => {
     const after = (ms: number) => rampLimit({ state: 'Closed', closedAt: 0 }, ms);
     expect([0, 59_999, 60_000, 120_000, 179_999, 180_000].map(after)).toEqual([1, 1, 2, 4, 4, undefined]);
     expect(rampLimit({ state: 'Closed' }, 5)).toBeUndefined();
-    expect(rampLimit({ state: 'Open', reason: 'DependencyUnavailable', since: 0, good: 2 }, 5)).toBe(0);
+    expect(rampLimit({ state: 'Open', reason: 'DependencyUnavailable', since: 0, metReplicas: true, good: 2 }, 5)).toBe(0);
   });
 });
 

@@ -12,7 +12,7 @@ export const FIRST_DEPENDENCY_MEMORY: DependencyMemory = { breaker: CLOSED, stre
 
 /** A leader that comes in an outage begins with an open breaker: closing it takes the same as ever. */
 export const openMemory = (reason: 'DependencyUnavailable' | 'ReplicasCannotReach', now: Millis): DependencyMemory => ({
-  breaker: { state: 'Open', reason, since: now, good: 0 },
+  breaker: { state: 'Open', reason, since: now, metReplicas: true, good: 0 },
   streaks: {},
 });
 

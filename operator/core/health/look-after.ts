@@ -1,5 +1,5 @@
 import type { Freeze } from '../bounds/bound.ts';
-import { rampLimit } from '../dependencies/breaker.ts';
+import { rampLimit, waitsForReplica } from '../dependencies/breaker.ts';
 import type { DependencyMode, DependencyName, ReplicaCheck } from '../dependencies/check.ts';
 import { judge, type Verdict } from '../dependencies/judge.ts';
 import { known, type Known, unknown } from '../known.ts';
@@ -58,6 +58,7 @@ export function lookAfter(state: PoolState, hindrance: string | undefined): Care
       },
       restarts: plan.memory,
       alert: verdicts.some(({ alert }) => alert),
+      waitsForReplica: verdicts.some((verdict) => waitsForReplica(verdict.memory.breaker)),
     },
   };
 }

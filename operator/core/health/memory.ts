@@ -10,6 +10,8 @@ export type HealthMemory = Readonly<{
   restarts: RestartMemory;
   /** Something is not well, or not known: the operator checks at the pace of the replicas. */
   alert: boolean;
+  /** A dependency answers the operator again, and the word of a replica is waited for: it is asked often. */
+  waitsForReplica: boolean;
 }>;
 
 /**
@@ -21,5 +23,6 @@ export function firstHealthMemory(status: PoolStatus | undefined, now: Millis): 
   const reason = condition?.status === 'False' ? condition.reason : undefined;
   const isOpen = reason === 'DependencyUnavailable' || reason === 'ReplicasCannotReach';
   const memory = isOpen ? openMemory(reason, now) : FIRST_DEPENDENCY_MEMORY;
-  return { dependencies: { redis: memory, supabase: memory }, restarts: firstRestartMemory(now), alert: true };
+  const dependencies = { redis: memory, supabase: memory };
+  return { dependencies, restarts: firstRestartMemory(now), alert: true, waitsForReplica: false };
 }

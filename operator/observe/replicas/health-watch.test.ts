@@ -42,6 +42,52 @@ describe('the health of replicas', () => {
     await watch.close();
   });
 
+  it('is asked for again sooner while a replica has never answered: it may not listen yet', async () => {
+    const asked: number[] = [];
+    const { watch } = watchOf(async () => {
+      asked.push(Date.now());
+      return asked.length < 3 ? unknown('it does not answer') : well();
+    });
+    vi.setSystemTime(0);
+    watch.follow('ns/pool', [targetOf('a')], PACE);
+    await vi.advanceTimersByTimeAsync(25_000);
+    expect(asked).toEqual([0, 1000, 3000, 13_000, 23_000]);
+    await watch.close();
+  });
+
+  it('is asked for no more often than the interval by a replica that never answers', async () => {
+    const asked: number[] = [];
+    const { watch } = watchOf(async () => {
+      asked.push(Date.now());
+      return unknown('it does not answer');
+    });
+    vi.setSystemTime(0);
+    watch.follow('ns/pool', [targetOf('a')], PACE);
+    await vi.advanceTimersByTimeAsync(40_000);
+    expect(asked).toEqual([0, 1000, 3000, 7000, 15_000, 25_000, 35_000]);
+    await watch.close();
+  });
+
+  it('is asked for at a shorter interval from the moment on when that is told, and not twice at once', async () => {
+    const asked: number[] = [];
+    const { watch } = watchOf(async () => {
+      asked.push(Date.now());
+      return well();
+    });
+    vi.setSystemTime(0);
+    const look = (intervalMs: number) => watch.follow('ns/pool', [targetOf('a')], { ...PACE, intervalMs });
+    look(10_000);
+    await vi.advanceTimersByTimeAsync(0);
+    look(10_000);
+    await vi.advanceTimersByTimeAsync(2500);
+    look(1000);
+    await vi.advanceTimersByTimeAsync(2000);
+    look(10_000);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(asked).toEqual([0, 3000, 4000, 5000]);
+    await watch.close();
+  });
+
   it('of one replica that hangs delays no other, and a pool that is gone is asked no more', async () => {
     const { watch } = watchOf(({ name }) => (name === 'slow' ? new Promise(() => undefined) : Promise.resolve(well())));
     const targets = [targetOf('slow'), targetOf('quick')];

@@ -23,9 +23,13 @@ type Watched = {
   dueAt: Millis;
   timer: NodeJS.Timeout | undefined;
   reading: Known<ReplicaHealth>;
+  /** Checks without an answer since it is watched; undefined after the first answer. */
+  unanswered: number | undefined;
 };
 
 const CONCURRENCY = 256;
+/** A process that has just begun does not listen yet: the first times it is asked again sooner. */
+const FIRST_AGAIN_MS: Millis = 1000;
 
 /**
  * Asks every replica for its health, each at its own times and apart from the passes: a replica that hangs delays no
@@ -68,9 +72,20 @@ export class HealthWatch {
   }
 
   #keep(old: Watched | undefined, next: Pick<Watched, 'poolKey' | 'target' | 'pace'>): Watched {
-    if (old !== undefined) return Object.assign(old, { target: next.target, pace: next.pace });
+    if (old !== undefined) return this.#follow(Object.assign(old, next));
     const reading = unknown('it was not asked for its health yet');
-    return { ...next, dueAt: this.#options.now(), timer: undefined, reading };
+    return { ...next, dueAt: this.#options.now(), timer: undefined, reading, unanswered: 0 };
+  }
+
+  /** A pace that became shorter holds at once; the phase stays, so that not all are asked in the same moment. */
+  #follow(watched: Watched): Watched {
+    const { intervalMs } = watched.pace;
+    const early = Math.ceil((watched.dueAt - this.#options.now()) / intervalMs) - 1;
+    if (early < 1) return watched;
+    clearTimeout(watched.timer);
+    watched.timer = undefined;
+    watched.dueAt -= early * intervalMs;
+    return watched;
   }
 
   #isWatched = (watched: Watched): boolean => this.#watched.get(watched.poolKey)?.get(watched.target.uid) === watched;
@@ -86,12 +101,23 @@ export class HealthWatch {
     const before = watched.reading;
     watched.reading = answer;
     // Each has its own phase, that of its first check; one that was late does not make the next ones late.
-    const { intervalMs } = watched.pace;
+    const intervalMs = nextAfter(watched, answer);
     const now = this.#options.now();
     watched.dueAt += Math.max(1, Math.ceil((now - watched.dueAt) / intervalMs)) * intervalMs;
     this.#arm(watched);
     if (!isWell(answer) || summary(before) !== summary(answer)) this.#options.onNews(watched.poolKey);
   }
+}
+
+function nextAfter(watched: Watched, answer: Known<ReplicaHealth>): Millis {
+  const { intervalMs } = watched.pace;
+  if (answer.ok || watched.unanswered === undefined) {
+    watched.unanswered = undefined;
+    return intervalMs;
+  }
+  const again = FIRST_AGAIN_MS * 2 ** watched.unanswered;
+  watched.unanswered += 1;
+  return Math.min(again, intervalMs);
 }
 
 /** Each failed check counts; silence counts once. */
