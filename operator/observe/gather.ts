@@ -188,7 +188,12 @@ const HURRIED_MS = 1000;
 /** Each pod with what it said last; from now on it is asked for its health. */
 function viewReplicas(
   { pods: watch, health, now }: GatherParts,
-  { pool, pods, scraped, hurry }: Readonly<{ pool: Pool; pods: readonly PodObject[]; scraped: Scraped; hurry: boolean }>,
+  {
+    pool,
+    pods,
+    scraped,
+    hurry,
+  }: Readonly<{ pool: Pool; pods: readonly PodObject[]; scraped: Scraped; hurry: boolean }>,
 ): PoolState['replicas'] {
   const { intervalMs: calmMs, timeoutMs } = pool.spec.health;
   const intervalMs = hurry ? Math.min(calmMs, HURRIED_MS) : calmMs;

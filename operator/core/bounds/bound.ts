@@ -3,8 +3,8 @@ import type { Millis } from '../known.ts';
 import type { DeploymentView, PoolState, QueueSnapshot } from '../state.ts';
 import type { WantedEntry } from '../window.ts';
 
-/** `canary`: where there is no replica, one may start all the same. */
-export type Freeze = Readonly<{ reason: DecisionReason; because: string; canary: boolean }>;
+/** `canary`: where there is no replica, one may start all the same. `mayLower`: only adding is frozen. */
+export type Freeze = Readonly<{ reason: DecisionReason; because: string; canary: boolean; mayLower: boolean }>;
 
 /** What every rule may look at. */
 export type BoundContext = Readonly<{

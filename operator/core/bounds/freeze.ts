@@ -7,10 +7,10 @@ import type { Rule } from './bound.ts';
  */
 const freeze: Rule = (replicas, { freeze: frozen, current }) => {
   if (frozen === undefined) return undefined;
-  const { reason, because, canary } = frozen;
+  const { reason, because, canary, mayLower } = frozen;
   const most = canary && current === 0 ? 1 : current;
   // A budget that is spent never lowers the number: the ReplicaSet would take one that works.
-  const to = canary ? Math.max(current, Math.min(replicas, most)) : Math.min(replicas, most);
+  const to = mayLower ? Math.min(replicas, most) : Math.max(current, Math.min(replicas, most));
   if (to === replicas) return undefined;
   const stay =
     to > current

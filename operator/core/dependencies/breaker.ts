@@ -54,6 +54,18 @@ function countGood(open: Open, { operator }: Evidence): Open {
   return { ...rest, good: open.good + 1, goodSince: goodSince ?? operator.at, checkedAt: operator.at };
 }
 
+/** The second good check comes within seconds where the queue is polled; one that is this late may not come at all. */
+const SECOND_CHECK_MS: Millis = 5000;
+
+/**
+ * One more good check closes it, without a replica: a canary that started now would only divide the step from zero in
+ * two.
+ */
+export function isNearlyOver(breaker: Breaker, now: Millis): boolean {
+  if (breaker.state === 'Closed' || breaker.metReplicas || breaker.goodSince === undefined) return false;
+  return breaker.good === GOOD_CHECKS - 1 && now - breaker.goodSince < SECOND_CHECK_MS;
+}
+
 /** The operator finds the dependency well again; what is left to know is whether a replica does. */
 export const waitsForReplica = (breaker: Breaker): boolean => breaker.state === 'Open' && breaker.good > 0;
 

@@ -162,6 +162,14 @@ describe('the breaker', () => {
     expect(watched.look({ operator: 'g', replicas: '', over })).toMatchObject({ breaker: 'Closed', frozen: false });
   });
 
+  it('lets a canary start while the dependency is out, and none in the seconds in which one more good check ends it', () => {
+    const watched = new Watched();
+    const over = { backlog: true };
+    expect(watched.look({ operator: 'o', replicas: '', over })).toMatchObject({ frozen: true, canary: true });
+    expect(watched.look({ operator: 'g', replicas: '', over })).toMatchObject({ frozen: true, canary: false });
+    expect(watched.look({ operator: '-', replicas: '', over })).toMatchObject({ frozen: true, canary: true });
+  });
+
   it('waits for the word of a canary that runs before the operator is sure', () => {
     const watched = new Watched();
     const over = { backlog: true };
@@ -204,7 +212,9 @@ describe('the breaker', () => {
     const after = (ms: number) => rampLimit({ state: 'Closed', closedAt: 0 }, ms);
     expect([0, 59_999, 60_000, 120_000, 179_999, 180_000].map(after)).toEqual([1, 1, 2, 4, 4, undefined]);
     expect(rampLimit({ state: 'Closed' }, 5)).toBeUndefined();
-    expect(rampLimit({ state: 'Open', reason: 'DependencyUnavailable', since: 0, metReplicas: true, good: 2 }, 5)).toBe(0);
+    expect(rampLimit({ state: 'Open', reason: 'DependencyUnavailable', since: 0, metReplicas: true, good: 2 }, 5)).toBe(
+      0,
+    );
   });
 });
 

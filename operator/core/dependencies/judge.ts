@@ -1,5 +1,5 @@
 import type { Millis } from '../known.ts';
-import { type Breaker, CLOSED, GOOD_CHECKS, nextBreaker } from './breaker.ts';
+import { type Breaker, CLOSED, GOOD_CHECKS, isNearlyOver, nextBreaker } from './breaker.ts';
 import type { Check, DependencyMode, DependencyName, ReplicaCheck } from './check.ts';
 import { type Counts, type Evidence, gatherEvidence, type Sick } from './evidence.ts';
 import { sayVerdict } from './say.ts';
@@ -52,6 +52,8 @@ export type Verdict = Readonly<{
   breaker: BreakerState;
   /** Nothing is restarted or removed, and nothing added but the first replica. */
   frozen: boolean;
+  /** Where there is no replica, one may start all the same. */
+  canary: boolean;
   /** Why nothing is restarted; more than `frozen`, for what is unknown restarts nothing either. */
   noRestarts?: string;
   /** Replicas to restart, those that have failed longest first. */
@@ -81,6 +83,7 @@ export function judge(input: DependencyInput): Verdict {
     message,
     breaker: breakerState(breaker),
     frozen,
+    canary: frozen && !isNearlyOver(breaker, now),
     ...(noRestarts === undefined ? {} : { noRestarts }),
     local: noRestarts === undefined ? localFaults(input, evidence, after.streaks) : [],
     counts: evidence.counts,

@@ -67,8 +67,12 @@ export function lookAfter(state: PoolState, hindrance: string | undefined): Care
 const RETRY_ANNOTATION = 'agentpool.dev/retry-at';
 
 function freezeOf([frozen]: readonly Verdict[], { addNone }: RestartPlan): Freeze | undefined {
-  if (frozen !== undefined) return { reason: 'HeldByDependency', because: frozen.message, canary: true };
-  return addNone === undefined ? undefined : { reason: 'HeldByRestartBudget', because: addNone, canary: false };
+  if (frozen !== undefined) {
+    const { message: because, canary } = frozen;
+    return { reason: 'HeldByDependency', because, canary, mayLower: false };
+  }
+  if (addNone === undefined) return undefined;
+  return { reason: 'HeldByRestartBudget', because: addNone, canary: false, mayLower: true };
 }
 
 /** Those that count for their ReplicaSet: neither told to go nor ended. */
