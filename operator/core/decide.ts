@@ -10,6 +10,7 @@ import type { Action, Decision } from './decision.ts';
 import { drainEvents, outcomesOf, rememberDrain } from './drain/outcome.ts';
 import type { DrainPlan } from './drain/steps.ts';
 import { makesBudget, makesToken } from './drain/companions.ts';
+import { silenceEvents } from './drain/silence.ts';
 import { eventsOf } from './events.ts';
 import { deletionOf } from './health/deletion.ts';
 import { healthEvents } from './health/events.ts';
@@ -176,6 +177,7 @@ function decideScale(state: PoolState, scale: Scale): Decision {
     }),
     events: [
       ...drainEvents(drainOutcomes),
+      ...silenceEvents(state.memory.drain, memory.drain),
       ...eventsOf({
         state,
         because,

@@ -1,21 +1,22 @@
 import type { Pool } from '../api/parse.ts';
 import type { ReplicaAnswer } from '../core/drain/view.ts';
 import { type Known, unknown } from '../core/known.ts';
-import type { DrainFacts, ScaleMemory } from '../core/state.ts';
+import type { DrainFacts, PoolState, ScaleMemory } from '../core/state.ts';
 import type { PodObject } from './pods.ts';
 import type { PoolToken, PoolTokens } from './pool-token.ts';
 import type { PoolRedis } from './queue/redis-access.ts';
 import type { ReplicaAddress, ReplicaWitness } from './replicas/witness.ts';
 
 export type DrainParts = Readonly<{
-  witness: ReplicaWitness;
-  tokens: PoolTokens;
+  witness: Pick<ReplicaWitness, 'ask'>;
+  tokens: Pick<PoolTokens, 'read'>;
 }>;
 
 type Asked = Readonly<{
   pool: Pool;
   pods: readonly PodObject[];
-  redis: PoolRedis | undefined;
+  redis: Pick<PoolRedis, 'activeJobs'> | undefined;
+  queue: PoolState['queue'];
   memory: ScaleMemory;
 }>;
 
@@ -32,10 +33,14 @@ export async function lookAtDrain(parts: DrainParts, asked: Asked): Promise<Drai
   }
   const answers = await parts.witness.ask(addressesOf(pods));
   // After the replicas: a job that one of them has not counted yet is seen here.
-  const mayGo = pods.some((pod) => mayBeMarked(pod, answers[pod.uid]));
+  const mayGo = mayGoUntold(asked) || pods.some((pod) => mayBeMarked(pod, answers[pod.uid]));
   const activeJobs = mayGo && redis !== undefined ? await redis.activeJobs() : unknown('Redis was not asked who works');
   return { facts: { ...rest, asked: true, answers, activeJobs }, token };
 }
+
+/** Replicas that cannot be told go only when nobody works: while the queue says that somebody does, nothing depends on who. */
+const mayGoUntold = ({ memory, queue }: Asked): boolean =>
+  memory.drain.silence?.isLong === true && queue.ok && queue.value.active === 0;
 
 /** Only then does anything depend on what Redis says: its commands are counted. */
 function mayBeMarked({ mark, cannotStart, ready }: PodObject, answer: Known<ReplicaAnswer> | undefined): boolean {

@@ -85,6 +85,7 @@ export async function gather(parts: GatherParts, pool: Pool, options: GatherOpti
     pool,
     pods,
     redis: opened.ok ? opened : undefined,
+    queue: reading.queue,
     memory: options.memory,
   });
   const now = parts.now();

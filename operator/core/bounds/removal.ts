@@ -1,6 +1,7 @@
 import type { DecisionReason } from '../because.ts';
 import type { Drain } from '../drain/drain-to.ts';
 import { sayDraining } from '../drain/outcome.ts';
+import { sayUntold } from '../drain/silence.ts';
 import type { DrainPlan } from '../drain/steps.ts';
 import type { Millis } from '../known.ts';
 import { count } from '../sentence.ts';
@@ -34,6 +35,19 @@ const runningJobs =
     const why = state.drain === undefined ? '' : ` (one by one they cannot go: ${undrainable})`;
     return { reason: 'HeldByRunningJobs', because: `${because}${why}` };
   };
+
+/** Of replicas that cannot be told, Redis must have no active job of anybody, in this very pass; and none may say that it works. */
+function activeJobs({ state: { drain } }: BoundContext): Guard | undefined {
+  if (drain === undefined) return undefined;
+  const said = Object.values(drain.answers).reduce((sum, answer) => sum + (answer.ok ? answer.value.active : 0), 0);
+  const active = Math.max(said, drain.activeJobs.ok ? drain.activeJobs.value.total : 0);
+  if (active === 0 && drain.activeJobs.ok) return undefined;
+  const because =
+    active > 0 || drain.activeJobs.ok
+      ? `${count(active, 'job')} still ${active === 1 ? 'runs' : 'run'}`
+      : `Redis does not say who works: ${drain.activeJobs.because}`;
+  return { reason: 'HeldByRunningJobs', because };
+}
 
 /** A Deployment splits a decrement over its ReplicaSets. */
 function rollout({ deployment }: BoundContext): Guard | undefined {
@@ -75,7 +89,15 @@ const draining =
  * What may be taken away at this moment, out of what the pool is steered down to. Where the replicas cannot be told to take
  * no new job, only when none runs one.
  */
-export const removalRules = (drain: Drain): readonly Rule[] =>
-  'plan' in drain
-    ? [guarding(rollout), draining(drain.plan)]
-    : [guarding(runningJobs(drain.because)), guarding(rollout), guarding(starting)];
+export function removalRules(drain: Drain): readonly Rule[] {
+  if (!('plan' in drain)) return untold(drain.because);
+  const { silence } = drain.plan.memory;
+  if (silence?.isLong !== true || drain.plan.lower !== undefined) return [guarding(rollout), draining(drain.plan)];
+  return [...untold(sayUntold(silence)), guarding(activeJobs)];
+}
+
+const untold = (because: string): readonly Rule[] => [
+  guarding(runningJobs(because)),
+  guarding(rollout),
+  guarding(starting),
+];

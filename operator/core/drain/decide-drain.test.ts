@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from '../decide.ts';
 import { known, unknown } from '../known.ts';
-import { NOON, replicaOf, samplePool, stateOf } from '../state.fixture.ts';
+import { NOON, queueOf, replicaOf, samplePool, stateOf } from '../state.fixture.ts';
 import type { DrainFacts, PoolState, ReplicaView } from '../state.ts';
 import { afterCordon } from './memory.ts';
 import { afterFailure } from './step-outcome.ts';
@@ -216,6 +216,63 @@ describe('a pool whose replicas cannot be told', () => {
     const cordoned = { kind: 'cordoned', processStart: 'first', sentAt: NOON, answeredAt: NOON } as const;
     expect(stepsWith(afterCordon(ofThisImage, { uid: 'uid-pod-1', template: 'hash' }, cordoned))).toBe(2);
     expect(afterCordon(ofThisImage, { uid: 'uid-x', template: 'other' }, cordoned).absent?.template).toBe('hash');
+  });
+});
+
+describe('a pool of which no replica can be called', () => {
+  const silent = (over: Partial<DrainFacts> = {}): PoolState => {
+    const answers = Object.fromEntries(replicas.map(({ uid }) => [uid, unknown('it does not answer: ECONNREFUSED')]));
+    return twoIdle({ drain: factsOf(replicas, { answers, ...over }) });
+  };
+  const later = (state: PoolState, ms: number, memory: PoolState['memory'], active = 0): PoolState => ({
+    ...state,
+    now: NOON + ms,
+    memory,
+    queue: known(queueOf({ active }), NOON + ms),
+  });
+  const first = silent();
+  const { memory } = decide(first);
+
+  it('keeps its number for two minutes, then goes down where Redis has no active job of anybody', () => {
+    expect(decide(later(first, 119_999, memory)).actions).toEqual([]);
+    const gone = decide(later(first, 120_000, memory));
+    expect(gone.actions[0]?.manifest.spec.replicas).toBe(0);
+    expect(gone.drainSteps.map(({ kind }) => kind)).toEqual(['cordon', 'cordon']);
+  });
+
+  it('is told of in one event, with what to do', () => {
+    const long = decide(later(first, 120_000, memory));
+    expect(long.events).toContainEqual(
+      expect.objectContaining({
+        reason: 'ReplicasOutOfReach',
+        note: expect.stringContaining('let it reach their port'),
+      }),
+    );
+    const after = decide(later(first, 121_000, long.memory));
+    expect(after.events.map(({ reason }) => reason)).not.toContain('ReplicasOutOfReach');
+  });
+
+  it.each([
+    ['a job is active', silent(), 1],
+    ['Redis names an active job', silent({ activeJobs: known({ total: 1, unnamed: 1, byName: {} }, NOON) }), 0],
+    ['Redis was not asked', silent({ activeJobs: unknown('no answer') }), 0],
+    [
+      'one that refuses to be told says that it works',
+      silent({ answers: answersOf({ active: 1, cordoned: false }) }),
+      0,
+    ],
+  ] as const)('keeps its number, and says why: %s', (_, state, active) => {
+    const held = decide(later(state, 120_000, memory, active));
+    expect(held).toMatchObject({ actions: [], because: { reason: 'HeldByRunningJobs' } });
+    if (active > 0) expect(held.because.message).toContain('pod-0: it does not answer: ECONNREFUSED');
+  });
+
+  it('is drained again once one can be told and answers', () => {
+    const cordons = cordoned(twoIdle()).memory.drain.cordons;
+    const told = { ...memory, drain: { ...memory.drain, cordons } };
+    const decision = decide(later({ ...first, drain: factsOf(replicas) }, 20_000, told));
+    expect(decision.memory.drain.silence).toBeUndefined();
+    expect(memory.drain.silence).toMatchObject({ since: NOON, isLong: false });
   });
 });
 

@@ -2,6 +2,7 @@ import { markSteps } from './mark.ts';
 import { CORDON_SECONDS, proofOf } from './proof.ts';
 import { ALL, type Precondition, loweringMayBeUnderWay, whyNot } from './settled.ts';
 import type { DrainPlan, DrainStep, Looked, ProvenReplica } from './steps.ts';
+import { silenceOf } from './silence.ts';
 import { isDue, recentFailures } from './step-outcome.ts';
 import { chooseVictims } from './victims.ts';
 import { type Cordon, type DrainMemory, type DrainReplica, type DrainView, withPods } from './view.ts';
@@ -28,7 +29,7 @@ export function planDrain(view: DrainView, { preconditions = ALL }: PlanOptions 
       .filter(({ uid, mark }) => looked.leaving.has(uid) || mark !== undefined)
       .map((replica) => ({ replica, because: looked.proofOf(replica).because })),
     overdue: looked.overdue,
-    memory: nextMemory(looked, steps),
+    memory: withSilence(nextMemory(looked, steps), silenceOf(looked)),
   };
 }
 
@@ -140,6 +141,10 @@ function nextMemory({ view, spared, overdue, leaving }: Looked, steps: readonly 
     spared: Object.fromEntries([...stillSpared, ...[...spared].map((uid) => [uid, until] as const)]),
     atRest: leaving.size === 0 && steps.length === 0 && cordons.length === 0 && replicas.every(isAtRest),
   };
+}
+
+function withSilence({ silence: _before, ...memory }: DrainMemory, silence: DrainMemory['silence']): DrainMemory {
+  return silence === undefined ? memory : { ...memory, silence };
 }
 
 const isAtRest = ({ mark, answer }: DrainReplica): boolean =>

@@ -74,6 +74,9 @@ export type Removing = Readonly<{ name: string; because: string; from: number; a
 /** A step that failed, `times` in a row, the last time at `at`. */
 export type StepFailure = Readonly<{ because: string; at: Millis; times: number }>;
 
+/** Not one of those that are to go can be told, or asked; `isLong`: no passing trouble any more. */
+export type Silence = Readonly<{ since: Millis; isLong: boolean; because: string }>;
+
 /** What one leader has done to a pool's replicas and cannot read again. A new leader starts without it. */
 export type DrainMemory = Readonly<{
   /** By UID. */
@@ -93,6 +96,7 @@ export type DrainMemory = Readonly<{
   tokenRefused?: Readonly<{ at: Millis; because: string }>;
   /** Steps that failed and have not succeeded since. By kind and UID. */
   failures: Readonly<Record<string, StepFailure>>;
+  silence?: Silence;
   /** Names of replicas that were told to work again since the last pass. */
   reversed: readonly string[];
   /** Replicas that a lower number has taken away and that are not seen to be gone yet. By UID. */
