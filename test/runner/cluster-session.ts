@@ -10,20 +10,25 @@ import { onStderr } from '../cluster/progress.ts';
 import type { ClusterHandle } from '../cluster/state.ts';
 import type { ClusterAccess, DiagnosticsSource } from './cluster-access.ts';
 import type { SuiteResult } from './results.ts';
+import type { Lane } from './suites.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
-/** One name for each checkout: what a killed run has left is found and cleared by the next. */
-const NAME = `test-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`;
+/** One name for each checkout and lane: what a killed run has left is found and cleared by the next. */
+const nameFor = (lane: Lane): string => {
+  const checkout = createHash('sha256').update(root).digest('hex').slice(0, 8);
+  return lane === 'first' ? `test-${checkout}` : `test-${checkout}-${lane}`;
+};
 
-/** The embedded cluster of one `npm test`: started when the first suite asks for it, ended by `close`. */
+/** The embedded cluster of one lane of `npm test`: started when the first suite asks for it, ended by `close`. */
 export type ClusterSession = Readonly<{
   open: () => Promise<ClusterAccess>;
   /** Ends the cluster and looks for what is left of it: a result of its own when there was a cluster. */
   close: () => Promise<SuiteResult | undefined>;
 }>;
 
-export function embeddedCluster(): ClusterSession {
+export function embeddedCluster(lane: Lane): ClusterSession {
+  const name = nameFor(lane);
   let opened: Promise<ClusterAccess> | undefined;
   let release = () => {};
   let durationMs = 0;
@@ -32,9 +37,9 @@ export function embeddedCluster(): ClusterSession {
     const started = performance.now();
     try {
       await assertCanRun();
-      release = await holdLock();
-      await clusterDown(NAME);
-      return accessTo(await clusterUp({ name: NAME, progress: onStderr(), options: { audit: true } }));
+      release = await holdLock(name);
+      await clusterDown(name);
+      return accessTo(await clusterUp({ name, progress: onStderr(), options: { audit: true } }));
     } catch (error) {
       const because = error instanceof Error ? error.message : String(error);
       return { kind: error instanceof CannotRunHere ? 'cannot' : 'failed', because };
@@ -49,24 +54,30 @@ export function embeddedCluster(): ClusterSession {
     const started = performance.now();
     const failures = access.kind === 'failed' ? [access.because] : [];
     try {
-      await clusterDown(NAME);
-      failures.push(...listed(await leftovers(NAME)).map((line) => `left over after the end: ${line}`));
+      await clusterDown(name);
+      failures.push(...listed(await leftovers(name)).map((line) => `left over after the end: ${line}`));
     } catch (error) {
       failures.push(`the cluster did not end: ${error instanceof Error ? error.message : String(error)}`);
     } finally {
       release();
     }
     durationMs += performance.now() - started;
-    return { name: 'cluster', passed: failures.length === 0 ? 1 : 0, failures, skips: [], durationMs };
+    return {
+      name: lane === 'first' ? 'cluster' : `cluster ${lane}`,
+      passed: failures.length === 0 ? 1 : 0,
+      failures,
+      skips: [],
+      durationMs,
+    };
   }
 
   return { open: () => (opened ??= start()), close };
 }
 
 /** Two runs in one checkout take turns. Resolves, once it is our turn, to the function that ends it. */
-function holdLock(): Promise<() => void> {
+function holdLock(name: string): Promise<() => void> {
   return new Promise((held, fail) => {
-    const lock = join(cacheDir(), 'locks', `runner-${NAME}`);
+    const lock = join(cacheDir(), 'locks', `runner-${name}`);
     withLock(lock, onStderr(), () => new Promise<void>((release) => held(release))).catch(fail);
   });
 }

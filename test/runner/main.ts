@@ -1,20 +1,17 @@
-// `npm test`: every suite, one after the other, and one count over all of them.
-import { describeStep, runCheck } from '../../scripts/check.ts';
+// `npm test`: every suite, and one count over all of them.
 import { ToolUnavailable, acquire } from '../cluster/binaries/acquire.ts';
 import { redis, type Tool } from '../cluster/binaries/catalog.ts';
 import { onStderr } from '../cluster/progress.ts';
 import { actionlint, docker, helm, helmUnittest, lua } from '../tools/catalog.ts';
 import { type Request, UsageError, parseArguments } from './arguments.ts';
-import { type ClusterSession, embeddedCluster } from './cluster-session.ts';
-import { collectDiagnostics } from './diagnostics.ts';
+import { embeddedCluster } from './cluster-session.ts';
 import { foreignCluster } from './foreign-cluster.ts';
+import { guard, type LaneRun, runLane } from './lane.ts';
 import { type SuiteResult, describeResults, hasFailed } from './results.ts';
-import { ON_REQUEST, ON_REQUEST_REASON, SUITES, type Suite, type SuiteName } from './suites.ts';
-import { ON_THIS_HOST, runVitestSuite, skipVitestSuite } from './vitest-suite.ts';
+import { LANES, ON_REQUEST, ON_REQUEST_REASON, SUITES, type Suite, type SuiteName } from './suites.ts';
+import { skipVitestSuite } from './vitest-suite.ts';
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
-
-type Run = Readonly<{ request: Request; cluster: ClusterSession; signal: AbortSignal }>;
 
 /** What tests use besides a cluster, by suite, and what happens where one of them cannot be had. */
 const TOOLS: readonly Readonly<{ suites: readonly SuiteName[]; tools: readonly Tool[]; otherwise: string }>[] = [
@@ -47,75 +44,46 @@ async function prepare(tool: Tool, otherwise: string): Promise<void> {
   }
 }
 
-async function runSuites({ request, cluster, signal }: Run): Promise<SuiteResult[]> {
-  const results: SuiteResult[] = [];
+async function runSuites(request: Request, signal: AbortSignal): Promise<SuiteResult[]> {
   await prepareTools(request.suites);
-  for (const suite of request.suites) {
-    if (signal.aborted) break;
-    say(`\n── ${suite.name} ──`);
-    results.push(await guard(suite.name, () => runSuite(suite, { request, cluster, signal })));
-  }
+  const results = (await Promise.all(lanesOf(request).map((lane) => runLane(lane, { request, signal })))).flat();
   if (request.everything && !signal.aborted) {
     const suite = SUITES.find(({ name }) => name === ON_REQUEST);
     const skipped = suite && (await guard(suite.name, () => skipVitestSuite(suite, ON_REQUEST_REASON)));
     if (skipped && skipped.skips.length + skipped.failures.length > 0) results.push(skipped);
   }
-  return results;
+  return results.toSorted((a, b) => orderOf(a) - orderOf(b));
 }
 
-async function runSuite(suite: Suite, { request, cluster, signal }: Run): Promise<SuiteResult> {
-  const { forVitest } = request;
-  if (suite.name === 'check') return runCheckSuite();
-  if (!suite.needsCluster) return runVitestSuite(suite, { forVitest, surroundings: ON_THIS_HOST, signal });
-  const access = await cluster.open();
-  if (access.kind === 'cannot') return skipVitestSuite(suite, access.because);
-  if (access.kind === 'failed') throw new Error(`there is no cluster to run in: ${access.because}`);
-  if (signal.aborted) throw new Error('interrupted');
-  const result = await runVitestSuite(suite, { forVitest, surroundings: access.surroundings, signal });
-  if (result.failures.length > 0 && !signal.aborted) {
-    const { folder, lastLines } = await collectDiagnostics(access.diagnostics);
-    say(`${lastLines}what the cluster showed after the failure is in ${folder}`);
-  }
-  return result;
+/** Clusters come after the suites, of which there is one for each name. */
+function orderOf({ name }: SuiteResult): number {
+  const order = SUITES.findIndex((suite) => suite.name === name);
+  return order === -1 ? SUITES.length : order;
 }
 
-/** Each step of the check counts as a test. */
-async function runCheckSuite(): Promise<SuiteResult> {
-  const started = performance.now();
-  const steps = await runCheck((step) => say(describeStep(step)));
-  const failures = steps.filter(({ passed }) => !passed).map(({ name }) => name);
-  const passed = steps.length - failures.length;
-  return { name: 'check', passed, failures, skips: [], durationMs: performance.now() - started };
+/** Somebody's own cluster is one: there everything runs one after the other. */
+function lanesOf({ suites, context }: Request): readonly LaneRun[] {
+  if (context !== undefined) return [{ suites, cluster: foreignCluster(context) }];
+  const lanes = LANES.map((lane) => ({ lane, suites: suites.filter((suite) => suite.lane === lane) }));
+  const used = lanes.filter((lane) => lane.suites.length > 0);
+  return used.map(({ lane, suites: own }) => ({
+    suites: own,
+    cluster: embeddedCluster(lane),
+    // Where nothing runs beside it, a suite writes as it likes, in colour.
+    ...(used.length === 1 ? {} : { beside: true }),
+  }));
 }
-
-/** A suite that cannot even start is a failure and stops none of the later ones. */
-async function guard(name: string, run: () => Promise<SuiteResult>): Promise<SuiteResult> {
-  const started = performance.now();
-  try {
-    return await run();
-  } catch (error) {
-    const because = error instanceof Error ? error.message : String(error);
-    return { name, passed: 0, failures: [because], skips: [], durationMs: performance.now() - started };
-  }
-}
-
 async function main(): Promise<number> {
   const request = parseArguments(process.argv.slice(2));
   const interrupt = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => interrupt.abort(new Error(signal)));
-  const cluster = request.context === undefined ? embeddedCluster() : foreignCluster(request.context);
-  let results: SuiteResult[] = [];
-  let ending: SuiteResult | undefined;
-  try {
-    results = await runSuites({ request, cluster, signal: interrupt.signal });
-  } finally {
-    ending = await cluster.close();
-  }
-  const all = ending === undefined ? results : [...results, ending];
-  say(`\n${interrupt.signal.aborted ? 'interrupted\n' : ''}${describeResults(all)}`);
+  const started = performance.now();
+  const results = await runSuites(request, interrupt.signal);
+  const closing = describeResults(results, performance.now() - started);
+  say(`\n${interrupt.signal.aborted ? 'interrupted\n' : ''}${closing}`);
   if (interrupt.signal.aborted) return 130;
-  return hasFailed(all) ? 1 : 0;
+  return hasFailed(results) ? 1 : 0;
 }
 
 try {

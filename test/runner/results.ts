@@ -10,28 +10,30 @@ export type SuiteResult = Readonly<{
   durationMs: number;
 }>;
 
-/** The closing lines of a run: a table of the suites, what was skipped and what failed, and last the three sums. */
-export function describeResults(results: readonly SuiteResult[]): string {
+/**
+ * The closing lines of a run that took `elapsedMs`: a table of the suites, what was skipped and what failed, and last the
+ * three sums.
+ */
+export function describeResults(results: readonly SuiteResult[], elapsedMs: number): string {
   const sum = (count: (result: SuiteResult) => number) => results.reduce((total, result) => total + count(result), 0);
   const failed = sum(({ failures }) => failures.length);
   const skipped = sum(({ skips }) => skips.length);
   const totals = `${sum(({ passed }) => passed)} passed, ${failed} failed, ${skipped} skipped`;
-  return [...table(results), ...skipLines(results), ...failureLines(results), totals].join('\n');
+  return [...table(results, elapsedMs), ...skipLines(results), ...failureLines(results), totals].join('\n');
 }
 
 export const hasFailed = (results: readonly SuiteResult[]): boolean =>
   results.length === 0 || results.some(({ failures }) => failures.length > 0);
 
-function table(results: readonly SuiteResult[]): string[] {
+function table(results: readonly SuiteResult[], elapsedMs: number): string[] {
   const row = (name: string, cells: readonly string[]) =>
     name.padEnd(14) + cells.map((cell, index) => cell.padStart(index === 3 ? 12 : 9)).join('');
-  const total = results.reduce((sum, { durationMs }) => sum + durationMs, 0);
   return [
     row('suite', ['passed', 'failed', 'skipped', 'time']),
     ...results.map(({ name, passed, failures, skips, durationMs }) =>
       row(name, [String(passed), String(failures.length), String(skips.length), sayDuration(durationMs)]),
     ),
-    row('', ['', '', '', sayDuration(total)]),
+    row('in all', ['', '', '', sayDuration(elapsedMs)]),
     '',
   ];
 }

@@ -3,6 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { countRecords } from './records.ts';
 import type { Skip, SuiteResult } from './results.ts';
 import type { Suite } from './suites.ts';
@@ -15,7 +17,13 @@ export type Surroundings = Readonly<{
 
 export const ON_THIS_HOST: Surroundings = { wrap: (command) => command, env: {} };
 
-type Options = Readonly<{ forVitest: readonly string[]; surroundings: Surroundings; signal: AbortSignal }>;
+type Options = Readonly<{
+  forVitest: readonly string[];
+  surroundings: Surroundings;
+  signal: AbortSignal;
+  /** Takes each line of output; without it, the run writes to the terminal itself. */
+  say?: ((line: string) => void) | undefined;
+}>;
 
 const root = join(import.meta.dirname, '..', '..');
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
@@ -27,14 +35,24 @@ const NATIVE_CONFIG = ['--configLoader', 'native'];
 /** So long a run that was told to end may take to put its things away. */
 const END_GRACE_MS = 20_000;
 
-/** Runs one project of vitest with its own output on the terminal, and counts what its reporter recorded. */
-export async function runVitestSuite(suite: Suite, { forVitest, surroundings, signal }: Options): Promise<SuiteResult> {
+const LAST_LINES_MS = 2000;
+
+/** Runs one project of vitest with its own output on the terminal or line by line to `say`, and counts what its reporter recorded. */
+export async function runVitestSuite(
+  suite: Suite,
+  { forVitest, surroundings, signal, say }: Options,
+): Promise<SuiteResult> {
   const started = performance.now();
   return withFolder(async (folder) => {
     const recorded = join(folder, 'records');
     const options = ['--project', suite.name, '--reporter', 'default', '--reporter', reporter, ...forVitest];
     const limit = AbortSignal.timeout(suite.limitMinutes * 60_000);
-    const child = start(['run', ...NATIVE_CONFIG, ...options], { ...surroundings, recorded, stdout: 'inherit' });
+    const child = start(['run', ...NATIVE_CONFIG, ...options], {
+      ...surroundings,
+      recorded,
+      output: say === undefined ? 'inherit' : 'pipe',
+    });
+    if (say !== undefined) for (const stream of [child.stdout, child.stderr]) sayLines(stream, say);
     const exit = await endOf(child, AbortSignal.any([signal, limit]));
     const counts = countRecords(existsSync(recorded) ? readFileSync(recorded, 'utf8') : '', exit);
     const late = limit.aborted ? [`took longer than ${suite.limitMinutes} min and was ended`] : [];
@@ -52,7 +70,7 @@ export async function skipVitestSuite(suite: Suite, reason: string): Promise<Sui
     const child = start(['list', ...NATIVE_CONFIG, ...options], {
       ...ON_THIS_HOST,
       recorded: join(folder, 'records'),
-      stdout: 'ignore',
+      output: 'ignore',
     });
     const exit = await endOf(child, AbortSignal.timeout(suite.limitMinutes * 60_000));
     const tests = existsSync(listed) ? (JSON.parse(readFileSync(listed, 'utf8')) as { name: string }[]) : [];
@@ -62,14 +80,18 @@ export async function skipVitestSuite(suite: Suite, reason: string): Promise<Sui
   });
 }
 
-type StartOptions = Surroundings & Readonly<{ recorded: string; stdout: 'inherit' | 'ignore' }>;
+function sayLines(stream: Readable | null, say: (line: string) => void): void {
+  if (stream !== null) createInterface({ input: stream }).on('line', say);
+}
 
-function start(options: readonly string[], { wrap, env, recorded, stdout }: StartOptions): ChildProcess {
+type StartOptions = Surroundings & Readonly<{ recorded: string; output: 'inherit' | 'ignore' | 'pipe' }>;
+
+function start(options: readonly string[], { wrap, env, recorded, output }: StartOptions): ChildProcess {
   const [program = '', ...programArguments] = wrap([process.execPath, vitest, ...options]);
   return spawn(program, programArguments, {
     cwd: root,
     env: { ...process.env, ...env, RESULTS_FILE: recorded },
-    stdio: ['ignore', stdout, 'inherit'],
+    stdio: ['ignore', output, output === 'pipe' ? 'pipe' : 'inherit'],
   });
 }
 
@@ -89,7 +111,12 @@ function endOf(child: ChildProcess, signal: AbortSignal): Promise<Exit> {
     child.once('exit', (code, by) => {
       clearTimeout(force);
       signal.removeEventListener('abort', end);
-      settle({ code, signal: by });
+      // Its last lines may still be on their way; a process that it left behind may hold them open for ever.
+      const late = setTimeout(() => settle({ code, signal: by }), LAST_LINES_MS);
+      child.once('close', () => {
+        clearTimeout(late);
+        settle({ code, signal: by });
+      });
     });
   });
 }
