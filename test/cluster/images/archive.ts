@@ -1,11 +1,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { link, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { constants, copyFile, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { run } from '../exec.ts';
-import { withLock } from '../lock.ts';
 import { arch, cacheDir } from '../paths.ts';
-import { silent } from '../progress.ts';
 import type { Layer } from './layer.ts';
 import { touch } from './prune.ts';
 
@@ -44,10 +42,8 @@ const descriptor = (mediaType: string, { digest, size }: Pick<Blob, 'digest' | '
   size,
 });
 
-type Documents = Readonly<{ config: Blob; manifest: Blob; index: string }>;
-
 /** Configuration, manifest and index of an image. The same content always has the same digests. */
-export const documentsOf = (image: Image): Documents => {
+export const documentsOf = (image: Image): Readonly<{ config: Blob; manifest: Blob; index: string }> => {
   const config = blobOf({
     created: '1970-01-01T00:00:00Z',
     architecture: arch.go,
@@ -77,8 +73,7 @@ export const documentsOf = (image: Image): Documents => {
 
 /** Writes the archive into the cache, unless it is there. */
 export const makeArchive = async (image: Image): Promise<Archive> => {
-  const documents = documentsOf(image);
-  const { manifest } = documents;
+  const { config, manifest, index } = documentsOf(image);
   const folder = join(cacheDir(), 'images');
   const name = image.ref.replace(/^[^/]*\//, '').replaceAll(/[/:]/g, '_');
   const file = join(folder, `${name}-${manifest.digest.slice(0, 16)}-${image.shared}.tar`);
@@ -88,27 +83,21 @@ export const makeArchive = async (image: Image): Promise<Archive> => {
     return archive;
   }
   await mkdir(folder, { recursive: true });
-  // Links to a layer that come or go while tar reads it are a change to tar, which then fails.
-  await withLock(join(cacheDir(), 'locks', 'images'), silent, async () => {
-    if (!existsSync(file)) await write(image, { file, documents });
-  });
-  return archive;
-};
-
-type Content = Readonly<{ file: string; documents: Documents }>;
-
-async function write(image: Image, { file, documents: { config, manifest, index } }: Content): Promise<void> {
-  const work = await mkdtemp(join(dirname(file), 'work-'));
+  const work = await mkdtemp(join(folder, 'work-'));
   try {
     const blobs = join(work, 'root', 'blobs', 'sha256');
     await mkdir(blobs, { recursive: true });
     await writeFile(join(work, 'root', 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
     await writeFile(join(work, 'root', 'index.json'), index);
     for (const { digest, text } of [config, manifest]) await writeFile(join(blobs, digest), text);
-    for (const layer of image.layers.slice(image.shared)) await link(layer.file, join(blobs, layer.digest));
+    // A copy, not a link: another run that marks the layer as used is a change to the tar that reads it, which fails.
+    for (const layer of image.layers.slice(image.shared)) {
+      await copyFile(layer.file, join(blobs, layer.digest), constants.COPYFILE_FICLONE);
+    }
     await run('tar', ['-C', join(work, 'root'), '-cf', join(work, 'image.tar'), 'oci-layout', 'index.json', 'blobs']);
     await rename(join(work, 'image.tar'), file);
+    return archive;
   } finally {
     await rm(work, { recursive: true, force: true });
   }
-}
+};

@@ -4,9 +4,7 @@ import { chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, symlink, w
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { run } from '../exec.ts';
-import { withLock } from '../lock.ts';
 import { cacheDir } from '../paths.ts';
-import { silent } from '../progress.ts';
 import { touch } from './prune.ts';
 
 /** One entry of an image's file system, owned by root. */
@@ -58,28 +56,13 @@ export const makeLayer = async (entries: readonly LayerEntry[]): Promise<Layer> 
   const key = hashOf(String(FORMAT), ...(await Promise.all(entries.map(describe))));
   const folder = join(cacheDir(), 'layers');
   const [file, note] = [join(folder, `${key}.tar`), join(folder, `${key}.json`)];
-  const cached = async (): Promise<Layer | undefined> => {
-    const known = await readFile(note, 'utf8').catch(() => undefined);
-    if (known === undefined || !existsSync(file)) return undefined;
+  const known = await readFile(note, 'utf8').catch(() => undefined);
+  if (known !== undefined && existsSync(file)) {
     await Promise.all([touch(file), touch(note)]);
     return JSON.parse(known) as Layer;
-  };
-  // Two that make the same layer at once would each replace the file that the other has begun to read.
-  const make = () =>
-    withLock(
-      join(cacheDir(), 'locks', 'layers'),
-      silent,
-      async () => (await cached()) ?? write(entries, { file, note }),
-    );
-  return (await cached()) ?? make();
-};
-
-async function write(
-  entries: readonly LayerEntry[],
-  { file, note }: Readonly<{ file: string; note: string }>,
-): Promise<Layer> {
-  await mkdir(dirname(file), { recursive: true });
-  const work = await mkdtemp(join(dirname(file), 'work-'));
+  }
+  await mkdir(folder, { recursive: true });
+  const work = await mkdtemp(join(folder, 'work-'));
   try {
     const root = join(work, 'root');
     await mkdir(root);
@@ -93,4 +76,4 @@ async function write(
   } finally {
     await rm(work, { recursive: true, force: true });
   }
-}
+};
