@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -10,6 +11,12 @@ export const stateDirOf = (name: string): string => join(cacheDir(), 'clusters',
 
 /** The sources of the embedded cluster, for the scripts and Go modules that lie beside this file. */
 export const clusterSource = (...parts: string[]): string => join(import.meta.dirname, ...parts);
+
+/** Tells this checkout from every other on the machine, in names of what both may start at once. */
+export const checkoutId: string = createHash('sha256')
+  .update(resolve(import.meta.dirname, '..', '..'))
+  .digest('hex')
+  .slice(0, 8);
 
 export type Arch = Readonly<{ go: 'amd64' | 'arm64'; multiarch: string }>;
 

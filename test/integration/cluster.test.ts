@@ -10,15 +10,16 @@ import { run } from '../cluster/exec.ts';
 import { forward } from '../cluster/forward.ts';
 import { images } from '../cluster/images/catalog.ts';
 import { leftovers, listed } from '../cluster/leftovers.ts';
-import { clusterSource } from '../cluster/paths.ts';
+import { checkoutId, clusterSource } from '../cluster/paths.ts';
 import { isAlive, processesOf, signal } from '../cluster/processes.ts';
 import { findCluster, readState } from '../cluster/state.ts';
 import type { ClusterHandle } from '../cluster/state.ts';
 import { until } from '../cluster/until.ts';
 
-const ONE = 'test-one';
-const TWO = 'test-two';
-const CUT_SHORT = 'test-cut-short';
+/** Names of this checkout alone: another may run these tests on the same machine at once. */
+const ONE = `test-one-${checkoutId}`;
+const TWO = `test-two-${checkoutId}`;
+const CUT_SHORT = `test-cut-short-${checkoutId}`;
 
 /** A start takes seconds, but a machine on which much else runs at once needs its time. */
 const UP_MS = 180_000;
