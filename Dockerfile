@@ -2,6 +2,7 @@
 #   docker build --target operator --tag agent-worker-pool/operator .
 #   docker build --target worker --tag agent-worker-pool/worker .
 # BUILD_IMAGE needs node, npm and sh. RUNTIME_IMAGE needs a Node 24 as its entrypoint and nothing else, not even a shell.
+# Both are pinned: tag for the reader, digest for the builder. How they were chosen and are updated: CONTRIBUTING.md.
 ARG BUILD_IMAGE=node:24-bookworm-slim@sha256:0e0ff40c39bc087845bfb27465a0df4ea419520094bc35842ff83dd8cbe6f9b6
 ARG RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian12:nonroot@sha256:14d42e2511532589a7c7e01a753667a74fcc96266e137e8125006b87b0c32d0a
 
