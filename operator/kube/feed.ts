@@ -5,9 +5,9 @@ import { type Logger, messageOf } from './log.ts';
 import type { KubeMetrics } from './metrics.ts';
 import { keyOf, type ResourceType, resourcePath } from './resources.ts';
 import { RestartPolicy, type RestartTimings } from './restart-policy.ts';
+import { SeenVersion } from './seen-version.ts';
 import type { Projected } from './store.ts';
 import type { KubeTransport } from './transport.ts';
-import { compareVersions, hasReached } from './versions.ts';
 import { asError, type Deferred, deferred, linkedSignal, sleep } from './wait.ts';
 import { type RawObject, readWatchEvents, type WatchEvent, WatchFault } from './watch-events.ts';
 
@@ -68,9 +68,8 @@ export class Feed<T extends Projected> {
   private readonly path: string;
   private readonly restarts: RestartPolicy;
   private readonly firstList: Deferred<void> = deferred();
-  private readonly progressWaiters = new Set<() => void>();
+  private readonly seen = new SeenVersion();
   private readonly refreshes = new Set<Deferred<void>>();
-  private version: string | undefined;
   private mustList = true;
   private streamsLists = true;
   private interrupt: ((reason: Error) => void) | undefined;
@@ -94,21 +93,12 @@ export class Feed<T extends Projected> {
 
   /** True when everything up to `version` has been seen. */
   hasReached(version: string): boolean {
-    return hasReached(this.version, version);
+    return this.seen.hasReached(version);
   }
 
   /** Waits until everything up to `version` has been seen; false when that took longer than the limit. */
-  async waitFor(version: string, limit: Readonly<{ timeoutMs: number; signal?: AbortSignal }>): Promise<boolean> {
-    const link = linkedSignal([limit.signal], { ms: limit.timeoutMs, message: 'not seen in time' });
-    try {
-      while (!this.hasReached(version)) await this.nextProgress(link.signal);
-      return true;
-    } catch (error) {
-      if (limit.signal?.aborted) throw error;
-      return false;
-    } finally {
-      link.dispose();
-    }
+  waitFor(version: string, limit: Readonly<{ timeoutMs: number; signal?: AbortSignal }>): Promise<boolean> {
+    return this.seen.waitFor(version, limit);
   }
 
   /** Reads everything again, consistently; resolves when the sink holds what a list sent after this call returned. */
@@ -144,11 +134,11 @@ export class Feed<T extends Projected> {
   }
 
   private async listAndWatch(signal: AbortSignal): Promise<void> {
-    if (this.mustList || this.version === undefined) {
+    if (this.mustList || this.seen.get() === undefined) {
       if (this.streamsLists && (await this.listByStream(signal))) return;
       await this.listByPages(signal);
     }
-    for await (const event of this.open({ resourceVersion: this.version }, signal)) this.take(event);
+    for await (const event of this.open({ resourceVersion: this.seen.get() }, signal)) this.take(event);
   }
 
   /** Lists and then watches on one stream. False when this server cannot, and nothing was changed. */
@@ -240,8 +230,8 @@ export class Feed<T extends Projected> {
 
   private take(event: WatchEvent): void {
     const version = versionOf(event.object);
-    if (this.version !== undefined && (compareVersions(version, this.version) ?? 0) < 0) {
-      const message = `the watch went from version ${this.version} back to ${version}`;
+    if (this.seen.isBehind(version)) {
+      const message = `the watch went from version ${this.seen.get()} back to ${version}`;
       throw new WatchFault('backwards', { relist: true, message });
     }
     if (event.type !== 'BOOKMARK') {
@@ -263,27 +253,10 @@ export class Feed<T extends Projected> {
   }
 
   private progress(version: string): void {
-    this.version = version;
     this.restarts.progressed();
     if (this.fault !== undefined) this.options.log.info({ path: this.path }, 'the watch is back');
     this.fault = undefined;
-    for (const wake of this.progressWaiters) wake();
-    this.progressWaiters.clear();
-  }
-
-  private nextProgress(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle = (finish: () => void) => () => {
-        signal.removeEventListener('abort', abort);
-        this.progressWaiters.delete(wake);
-        finish();
-      };
-      const wake = settle(resolve);
-      const abort = settle(() => reject(asError(signal.reason)));
-      if (signal.aborted) return abort();
-      signal.addEventListener('abort', abort, { once: true });
-      this.progressWaiters.add(wake);
-    });
+    this.seen.advance(version);
   }
 
   /** Decides whether to list again, and waits as long as the fault asks for. */
