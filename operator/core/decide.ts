@@ -49,6 +49,7 @@ export function decide(observed: PoolState): Decision {
     deployment,
     current,
     freeze: care.freeze,
+    failed: care.plan.cordon,
     vanished: queue.vanished,
   };
   const target = holdTarget(chooseTarget(input), { state: cared, current });

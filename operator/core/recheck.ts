@@ -53,9 +53,13 @@ export function recheckAfter(
 /** After a call, to see what has come of it. */
 const POLL_STEP_MS: Millis = 100;
 
+/** A cordon is renewed every 15 s. */
+const POLL_KEEP_MS: Millis = 5000;
+
 function drainMoment({ now, drain: facts }: PoolState, drain: DrainPlan | undefined): readonly Millis[] {
   if (drain === undefined || drain.memory.atRest) return [];
   if (drain.steps.length > 0 || facts?.asked === false) return [now + POLL_STEP_MS];
+  if (drain.memory.onlyKeeps) return [now + POLL_KEEP_MS];
   // What is idle only waits for Kubernetes, whose news start a pass by themselves; each pass costs commands of Redis.
   return [now + POLL_BUSY_MS];
 }

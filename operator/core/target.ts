@@ -39,6 +39,8 @@ export type TargetInput = Readonly<{
   /** The queue is unknown because its keys are gone. */
   vanished?: boolean;
   freeze?: Freeze | undefined;
+  /** UIDs of replicas that are to take no new job because they have failed. */
+  failed?: readonly string[] | undefined;
 }>;
 
 /**
@@ -47,7 +49,7 @@ export type TargetInput = Readonly<{
  * only when every rule agrees; not at all on what is unknown.
  */
 export function chooseTarget(input: TargetInput): Target {
-  const { state, queue, deployment, current, freeze } = input;
+  const { state, queue, deployment, current, freeze, failed } = input;
   if (!queue.ok) return holdUnknown(input, queue.because);
   const sizing = sizePool(state, queue.value, current);
   return boundTarget(sizing, {
@@ -56,17 +58,18 @@ export function chooseTarget(input: TargetInput): Target {
     deployment,
     current,
     ...(freeze === undefined ? {} : { freeze }),
+    failed,
   });
 }
 
-function boundTarget(sizing: Sizing, at: Omit<BoundContext, 'window'>): Target {
+function boundTarget(sizing: Sizing, at: Omit<BoundContext, 'window'> & Pick<TargetInput, 'failed'>): Target {
   const unseen: BoundContext = { ...at, window: [] };
   const asked = applyRules({ replicas: sizing.need, bounds: [] }, limits, unseen);
   const { memory, now } = at.state;
   const window = remember(memory.wanted, { at: now, wanted: asked.replicas }, windowOf(at.state));
   const context: BoundContext = { ...at, window };
   const steered = applyRules(asked, [...windowRules, ...healthRules], context);
-  const drain = drainTo(steered.replicas, { state: at.state, deployment: at.deployment });
+  const drain = drainTo(steered.replicas, at);
   const { replicas, bounds } = applyRules(steered, [...paceRules, ...removalRules(drain)], context);
   const changesAt = earliest([...changesOf(bounds), floorChangesAt(at.state)]);
   return {
@@ -85,7 +88,10 @@ function boundTarget(sizing: Sizing, at: Omit<BoundContext, 'window'>): Target {
  * down at once; not so where the keys are gone, for that is believed only after a window anyway. Only the floor still
  * holds: it asks nothing of the queue.
  */
-function holdUnknown({ state, current, deployment, freeze, vanished = false }: TargetInput, because: string): Target {
+function holdUnknown(
+  { state, current, deployment, freeze, failed, vanished = false }: TargetInput,
+  because: string,
+): Target {
   const floor = floorOf(state);
   const reachable = freeze === undefined && (state.redis.ok || state.redis.trouble === 'RedisUnreachable');
   const replicas = reachable ? Math.max(current, floor) : current;
@@ -94,7 +100,7 @@ function holdUnknown({ state, current, deployment, freeze, vanished = false }: T
   const message = `the queue cannot be read: ${because}; ${count(replicas, 'replica')} ${replicas === 1 ? 'stays' : 'stay'} until it can`;
   const held: Because = { reason: 'QueueUnknown', message };
   const changesAt = floorChangesAt(state);
-  const drain = drainTo(replicas, { state, deployment });
+  const drain = drainTo(replicas, { state, deployment, failed });
   return {
     wanted: replicas,
     replicas,

@@ -70,6 +70,11 @@ it('asks nobody of a pool at rest', async () => {
 
 it.each<readonly [string, Look, number]>([
   ['one is told, idle and not ready', { answer: idle, ready: false }, 1],
+  [
+    'one that has failed is kept idle, and none is to go',
+    { answer: idle, ready: false, memory: { onlyKeeps: true } },
+    0,
+  ],
   ['one is told and idle, and still shown ready', { answer: idle }, 0],
   ['none answers, for a short time', { memory: silentFor(false) }, 0],
   ['none has answered for long, and no job is active', { memory: silentFor(true) }, 1],

@@ -34,7 +34,9 @@ export async function lookAtDrain(parts: DrainParts, asked: Asked): Promise<Drai
   const answers = await parts.witness.ask(addressesOf(pods));
   // After the replicas: a job that one of them has not counted yet is seen here.
   const mayGo = mayGoUntold(asked) || pods.some((pod) => mayBeMarked(pod, answers[pod.uid]));
-  const activeJobs = mayGo && redis !== undefined ? await redis.activeJobs() : unknown('Redis was not asked who works');
+  const asksRedis = mayGo && !memory.drain.onlyKeeps;
+  const activeJobs =
+    asksRedis && redis !== undefined ? await redis.activeJobs() : unknown('Redis was not asked who works');
   return { facts: { ...rest, asked: true, answers, activeJobs }, token };
 }
 

@@ -77,6 +77,7 @@ export class SimulatedDrain {
       refused: false,
       asked: true,
       replicas: replicas.map((replica) => this.#replica(replica, now)),
+      failed: new Set(),
       activeJobs: known(activeJobsOf(replicas), now),
       memory: this.#memory,
       timeoutMs: DRAIN_TIMEOUT_MS,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from '../decide.ts';
 import { known, unknown } from '../known.ts';
-import { NOON, queueOf, replicaOf, samplePool, stateOf } from '../state.fixture.ts';
+import { healthOf, NOON, queueOf, replicaOf, samplePool, stateOf } from '../state.fixture.ts';
 import type { DrainFacts, PoolState, ReplicaView } from '../state.ts';
 import { afterCordon } from './memory.ts';
 import { afterFailure } from './step-outcome.ts';
@@ -273,6 +273,41 @@ describe('a pool of which no replica can be called', () => {
     const decision = decide(later({ ...first, drain: factsOf(replicas) }, 20_000, told));
     expect(decision.memory.drain.silence).toBeUndefined();
     expect(memory.drain.silence).toMatchObject({ since: NOON, isLong: false });
+  });
+});
+
+describe('a failed replica of a pool that wants all of them', () => {
+  const begun = { pod: 'pod-1', uid: 'uid-pod-1', at: '2026-01-05T11:59:59.000Z', reason: 'Wedged' } as const;
+  /** Its retry stands in the status, and it runs a job. */
+  const state = (mode: 'Auto' | 'Recommend' = 'Auto', asked = true): PoolState => {
+    const three = [
+      replicaOf('pod-0'),
+      replicaOf('pod-2'),
+      replicaOf('pod-1', { health: known(healthOf({ active: 1 }), NOON) }),
+    ];
+    const pool = samplePool({ minReplicas: 3 });
+    const restarts = { templateHash: 'hash', used: 1, left: 2, everReady: true, pending: begun };
+    const atWork = (name: string) => known(answerOf(name, { cordoned: false, active: 1 }), NOON);
+    const answers = Object.fromEntries(three.map(({ name, uid }) => [uid, atWork(name)]));
+    const settled = stateOf({
+      pool: { ...pool, spec: { ...pool.spec, mode }, status: { ...pool.status, restarts } },
+      replicas: 3,
+      replicaSets: setsOf(three),
+      drain: factsOf(three, { asked, answers: asked ? answers : {} }),
+    });
+    return { ...settled, replicas: known(three, NOON) };
+  };
+
+  it('is asked, then told to take no new job, alone, and the number stays', () => {
+    expect(decide(state('Auto', false))).toMatchObject({ drainSteps: [], memory: { drain: { atRest: false } } });
+    const tells = decide(state());
+    expect(tells.drainSteps.map(({ kind, name }) => `${kind} ${name}`)).toEqual(['cordon pod-1']);
+    expect(tells).toMatchObject({ actions: [], status: { replicas: { draining: 0 } } });
+    expect(tells.deletion).toBeUndefined();
+  });
+
+  it('is told nothing where the pool only recommends', () => {
+    expect(decide(state('Recommend')).drainSteps).toEqual([]);
   });
 });
 

@@ -79,7 +79,7 @@ export function outcomesOf(state: PoolState, plan: DrainPlan | undefined): reado
   );
   const limit = sayLength(state.pool.spec.drain.timeoutMs);
   const late = (plan?.overdue ?? []).map((replica) => {
-    const then = state.pool.spec.drain.onTimeout === 'Release' ? 'it works again' : 'it goes on until they have ended';
+    const then = plan?.memory.spared[replica.uid] === undefined ? 'it goes on until they have ended' : 'it works again';
     return {
       outcome: 'timed_out',
       replica: replica.name,

@@ -32,6 +32,7 @@ const refusedView = (over: Partial<DrainView> = {}): DrainView => ({
   refused: true,
   asked: true,
   replicas: oneMarked,
+  failed: new Set(),
   activeJobs: known({ total: 0, unnamed: 0, byName: {} }, NOW),
   memory: FIRST_DRAIN_MEMORY,
   timeoutMs: 900_000,
@@ -61,5 +62,91 @@ describe('a number that the cluster refuses to fill', () => {
     expect(planDrain(refusedView({ wanted: 5 })).lower).toBeUndefined();
     const { deployment } = refusedView();
     expect(planDrain(refusedView({ deployment: { ...deployment, observedGeneration: 1 } })).lower).toBeUndefined();
+  });
+});
+
+describe('a replica that has failed', () => {
+  const busy = replica('b', {
+    answer: known({ name: 'b', processStart: 'p', active: 4, cordoned: false, lastFinished: null }, NOW),
+  });
+  const told = {
+    cordons: { b: { processStart: 'p', since: NOW - 60_000, until: NOW + 50_000 } },
+  } as const;
+  const cordonedBusy = {
+    ...busy,
+    answer: known({ name: 'b', processStart: 'p', active: 4, cordoned: true, lastFinished: null }, NOW),
+  };
+  /** Three replicas, of which b has failed, and `wanted` are wanted. */
+  const viewWith = (wanted: number, over: Partial<DrainView> = {}): DrainView => ({
+    ...refusedView(),
+    wanted,
+    deployment: { ...refusedView().deployment, replicas: 3 },
+    replicaSets: [
+      { name: 'set', generation: 2, observedGeneration: 2, replicas: 3, status: { replicas: 3, unmarked: 3 } },
+    ],
+    refused: false,
+    replicas: [replica('a'), busy, replica('c')],
+    failed: new Set(['b']),
+    ...over,
+  });
+  const stepsOf = (view: DrainView) => planDrain(view).steps.map(({ kind, uid }) => `${kind} ${uid}`);
+
+  it.each<[string, Partial<DrainView>, string[]]>([
+    ['is told to take no new job although all replicas are wanted', {}, ['cordon b']],
+    [
+      'is told again before its cordon ends',
+      {
+        replicas: [replica('a'), cordonedBusy, replica('c')],
+        memory: { ...FIRST_DRAIN_MEMORY, cordons: { b: { ...told.cordons.b, until: NOW + 45_000 } } },
+      },
+      ['cordon b'],
+    ],
+    [
+      'keeps its cordon, however long its jobs take',
+      {
+        replicas: [replica('a'), cordonedBusy, replica('c')],
+        memory: { ...FIRST_DRAIN_MEMORY, ...told },
+        timeoutMs: 10_000,
+        onTimeout: 'Release',
+      },
+      [],
+    ],
+    ['is told nothing before it was asked', { asked: false }, []],
+    ['is told nothing where its worker does not run', { replicas: [replica('b', { cannotStart: 'crashes' })] }, []],
+    [
+      'works again as soon as it is well',
+      { replicas: [replica('a'), cordonedBusy, replica('c')], failed: new Set() },
+      ['uncordon b'],
+    ],
+  ])('%s', (_, over, steps) => {
+    expect(stepsOf(viewWith(3, over))).toEqual(steps);
+  });
+
+  it('goes first when fewer are wanted, before idle ones and before one that is told already', () => {
+    expect(stepsOf(viewWith(2))).toEqual(['cordon b']);
+    const other = replica('c', {
+      answer: known({ name: 'c', processStart: 'p', active: 0, cordoned: true, lastFinished: null }, NOW),
+    });
+    const memory = { ...FIRST_DRAIN_MEMORY, cordons: { c: { ...told.cordons.b } } };
+    expect(stepsOf(viewWith(2, { replicas: [replica('a'), busy, other], memory }))).toEqual(['cordon b', 'uncordon c']);
+  });
+
+  it('goes on to be drained where others would be given back to work for taking too long', () => {
+    const late = {
+      replicas: [replica('a'), cordonedBusy, replica('c')],
+      memory: { ...FIRST_DRAIN_MEMORY, ...told },
+      timeoutMs: 10_000,
+      onTimeout: 'Release' as const,
+    };
+    const plan = planDrain(viewWith(2, late));
+    expect(plan.steps).toEqual([]);
+    expect(plan).toMatchObject({ draining: [{ replica: { uid: 'b' } }], memory: { spared: {} } });
+    expect(stepsOf(viewWith(2, { ...late, failed: new Set() }))).toEqual(['uncordon b']);
+  });
+
+  it('costs no command of Redis while nobody is to go', () => {
+    expect(planDrain(viewWith(3)).memory).toMatchObject({ onlyKeeps: true, atRest: false });
+    expect(planDrain(viewWith(2)).memory.onlyKeeps).toBe(false);
+    expect(planDrain(viewWith(3, { failed: new Set() })).memory.onlyKeeps).toBe(false);
   });
 });

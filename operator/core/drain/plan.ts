@@ -40,7 +40,8 @@ function look(view: DrainView, preconditions: readonly Precondition[]): Looked {
   const rollingOut = preconditions.includes('oneReplicaSet') && withPods(view.replicaSets).length > 1;
   const victims = rollingOut ? [] : chooseVictims(view);
   const overdue = victims.filter((replica) => isOverdue(replica, view) && !proof(replica).proven);
-  const spared = view.onTimeout === 'Release' ? overdue : [];
+  // One that has failed is no gain for the queue.
+  const spared = view.onTimeout === 'Release' ? overdue.filter(({ uid }) => !view.failed.has(uid)) : [];
   return {
     view,
     preconditions,
@@ -98,7 +99,7 @@ function cordonSteps({ view, leaving, spared, underWay }: Looked): readonly Drai
   if (!view.asked) return [];
   return view.replicas.flatMap((replica): readonly DrainStep[] => {
     const { uid, name, mark, cannotStart, answer } = replica;
-    if (leaving.has(uid) || (mark !== undefined && underWay)) {
+    if (leaving.has(uid) || view.failed.has(uid) || (mark !== undefined && underWay)) {
       const due = cannotStart === undefined && cordonIsDue(replica, view);
       return due ? [{ kind: 'cordon', uid, name, seconds: CORDON_SECONDS }] : [];
     }
@@ -124,7 +125,7 @@ function needsFence({ view }: Looked, steps: readonly DrainStep[]): boolean {
 
 /** What is known once these steps are on their way: a replica that is told to work again counts as working at once. */
 function nextMemory({ view, spared, overdue, leaving }: Looked, steps: readonly DrainStep[]): DrainMemory {
-  const { memory, now, timeoutMs, replicas } = view;
+  const { memory, now, timeoutMs, replicas, failed } = view;
   const freed = new Set(steps.filter(({ kind }) => kind === 'uncordon').map(({ uid }) => uid));
   const cordons = replicas.flatMap((replica): readonly (readonly [string, Cordon])[] => {
     const cordon = memory.cordons[replica.uid];
@@ -134,12 +135,15 @@ function nextMemory({ view, spared, overdue, leaving }: Looked, steps: readonly 
   });
   const until = now + timeoutMs;
   const stillSpared = Object.entries(memory.spared).filter(([, end]) => end > now);
+  const others = replicas.filter(({ uid }) => !failed.has(uid));
+  const onlyKeeps = leaving.size === 0 && steps.every(({ kind }) => kind === 'cordon') && others.every(isAtRest);
   return {
     ...memory,
     cordons: Object.fromEntries(cordons),
     failures: recentFailures(memory, { replicas, now }),
     spared: Object.fromEntries([...stillSpared, ...[...spared].map((uid) => [uid, until] as const)]),
-    atRest: leaving.size === 0 && steps.length === 0 && cordons.length === 0 && replicas.every(isAtRest),
+    atRest: leaving.size + steps.length + cordons.length + failed.size === 0 && replicas.every(isAtRest),
+    onlyKeeps: onlyKeeps && failed.size > 0 && replicas.every(({ mark }) => mark === undefined),
   };
 }
 

@@ -1,14 +1,16 @@
 import type { DrainReplica, DrainView } from './view.ts';
 
 /**
- * The replicas to drain: those whose worker cannot run, then those that are on their way out already, then those with
- * the fewest and youngest jobs. One that was given back to work because it took too long is left alone for a while.
+ * The replicas to drain: those whose worker cannot run, then those that are proven, then those that have failed, then those
+ * that are told already, then those with the fewest and youngest jobs. One that was given back to work because it took too
+ * long is left alone for a while.
  */
 export function chooseVictims(view: DrainView): readonly DrainReplica[] {
   const excess = view.deployment.replicas - view.wanted;
   if (excess <= 0) return [];
+  const { failed } = view;
   const { spared } = view.memory;
-  const candidates = view.replicas.filter(({ uid }) => (spared[uid] ?? view.now) <= view.now);
+  const candidates = view.replicas.filter(({ uid }) => failed.has(uid) || (spared[uid] ?? view.now) <= view.now);
   const ranked = candidates.map((replica) => ({ replica, rank: rankOf(replica, view) }));
   return ranked
     .sort((a, b) => compare(a.rank, b.rank))
@@ -19,13 +21,14 @@ export function chooseVictims(view: DrainView): readonly DrainReplica[] {
 /** Smaller goes first, field by field. */
 type Rank = readonly (number | string)[];
 
-function rankOf(replica: DrainReplica, { activeJobs, memory }: DrainView): Rank {
+function rankOf(replica: DrainReplica, { activeJobs, memory, failed }: DrainView): Rank {
   const { answer, name } = replica;
   const named = activeJobs.ok ? activeJobs.value.byName[name] : undefined;
   const jobs = Math.max(answer.ok ? answer.value.active : 0, named?.jobs ?? 0);
   return [
     replica.cannotStart === undefined ? 1 : 0,
     replica.mark === undefined ? 1 : 0,
+    failed.has(replica.uid) ? 0 : 1,
     memory.cordons[replica.uid] === undefined ? 1 : 0,
     // One that does not answer can be told nothing.
     answer.ok ? 0 : 1,

@@ -14,7 +14,7 @@ export type Drainability = Readonly<{ view: DrainView }> | Readonly<{ because: s
 
 export function drainabilityOf(
   state: PoolState,
-  { deployment, wanted }: Readonly<{ deployment: DeploymentView; wanted: number }>,
+  { deployment, wanted, failed }: Readonly<{ deployment: DeploymentView; wanted: number; failed: readonly string[] }>,
 ): Drainability {
   const { drain, memory, pool, replicas, replicaSets, now, epoch } = state;
   if (drain === undefined) return { because: 'nobody can be told to take no new job' };
@@ -40,6 +40,7 @@ export function drainabilityOf(
       refused: deployment.refusedBecause !== undefined,
       asked: drain.asked,
       replicas: replicas.value.filter(counts).map((replica) => drainReplica(replica, { drain, now })),
+      failed: new Set(failed),
       activeJobs: drain.activeJobs,
       memory: memory.drain,
       timeoutMs: pool.spec.drain.timeoutMs,

@@ -103,6 +103,8 @@ export type DrainMemory = Readonly<{
   removing: Readonly<Record<string, Removing>>;
   /** Looked at every replica, and nothing was left to do: until a drain begins, replicas need not be asked. */
   atRest: boolean;
+  /** None is to go or to work again, only failed ones are kept from new jobs: Redis need not be asked who works. */
+  onlyKeeps: boolean;
 }>;
 
 export const FIRST_DRAIN_MEMORY: DrainMemory = {
@@ -113,6 +115,7 @@ export const FIRST_DRAIN_MEMORY: DrainMemory = {
   reversed: [],
   removing: {},
   atRest: false,
+  onlyKeeps: false,
 };
 
 /** All that the drain of one pool depends on. */
@@ -139,6 +142,11 @@ export type DrainView = Readonly<{
   /** Every replica was asked how it is. */
   asked: boolean;
   replicas: readonly DrainReplica[];
+  /**
+   * UIDs of those that are to take no new job although nothing goes down: about to be restarted, or failed with no retry
+   * left. They keep their cordon, and go first.
+   */
+  failed: ReadonlySet<string>;
   activeJobs: Known<ActiveJobs>;
   memory: DrainMemory;
   timeoutMs: Millis;

@@ -40,7 +40,7 @@ export type RestartPlan = Readonly<{
   /** A retry that this look took from the budget; it is carried out once the ledger stands in the status. */
   taken?: Failure;
   delete?: Deletion;
-  /** Should take no new job: about to be restarted, or failed with no retry left. Not carried out yet, see docs/adr/0017. */
+  /** UIDs of those that are to take no new job: about to be restarted, or failed with no retry left. */
   cordon: readonly string[];
   /** Why no replica is added: none of this template ever became ready, and the budget is spent. */
   addNone?: string;
@@ -170,7 +170,8 @@ function finish({ view, ledger, failures, replicas }: Step, pending: Pending): P
   const said = `restarted (${ledger.used} of ${view.spec.maxRetries} retries): ${because}`;
   return {
     delete: { uid: pending.uid, name: pending.pod, reason: pending.reason, ...grace, because: said },
-    cordon: [],
+    // Given back to work in the pass that deletes it, it would take a job.
+    cordon: [pending.uid],
   };
 }
 
