@@ -44,6 +44,7 @@ type Entry = {
   refusedIntent?: string;
 };
 
+type Unread = Extract<PoolObject['parsed'], { ok: false }>;
 type Pass = Readonly<{ object: PoolObject; entry: Entry; pool: Pool; signal: AbortSignal }>;
 
 /** What became of the actions of a decision. `conflict`: the world has moved on. */
@@ -80,7 +81,7 @@ export class PoolPass {
       const object = this.#parts.gather.pools.store.get(poolKey);
       if (object === undefined) return this.#forget(poolKey);
       const entry = this.#entryOf(poolKey, object);
-      if (!object.parsed.ok) return await this.#refuse(object, entry, object.parsed.problems);
+      if (!object.parsed.ok) return await this.#refuse(object, entry, object.parsed);
       return await this.#pass({ object, entry, pool: object.parsed.pool, signal });
     } finally {
       stopTimer();
@@ -212,10 +213,10 @@ export class PoolPass {
     return undefined;
   }
 
-  async #refuse(object: PoolObject, entry: Entry, problems: readonly string[]): Promise<Millis> {
+  async #refuse(object: PoolObject, entry: Entry, unread: Unread): Promise<Millis> {
     if (entry.refusedIntent === object.intentKey) return INVALID_AGAIN_MS;
     const { reporter, now } = this.#parts;
-    const { status, event } = statusOfInvalid({ generation: object.generation, problems, now: now() });
+    const { status, event } = statusOfInvalid({ generation: object.generation, now: now(), ...unread });
     reporter.refused(object, event.note);
     await this.#writeStatus({ type: poolType, ...object }, { entry, before: undefined, next: status });
     reporter.events(object, [event]);

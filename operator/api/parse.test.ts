@@ -148,6 +148,14 @@ describe('a pool that is read', () => {
       expect(problem.startsWith(`${field}:`) || problem.startsWith(`${field}.`)).toBe(true);
   });
 
+  it('keeps its account of retries although its spec cannot be read', () => {
+    const restarts = { templateHash: 'a', used: 2, left: 1, everReady: true };
+    const spec = { ...specWith(), queue: 'none' };
+    expect(parsePool(raw({ spec, status: { restarts, queue: 7 } }))).toMatchObject({ ok: false, restarts });
+    expect(parsePool(raw({ spec, status: { restarts: 'two' } }))).not.toHaveProperty('restarts');
+    expect(parsePool(raw({ spec }))).not.toHaveProperty('restarts');
+  });
+
   it('lists every problem at once', () => {
     const spec = specWith({ mode: 'Manual', scaling: { targetWait: '5 minutes', scaleDown: { window: '48h' } } });
     expect(problemsOf(parsePool(raw({ spec }))).map((problem) => problem.split(':')[0])).toEqual([

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { type Millis, parseDuration } from './duration.ts';
 import { type AgentWorkerPool, type PodTemplate, type PoolSpec, type PoolStatus, poolResource } from './pool.ts';
 import type { Schedule } from './schedule.ts';
@@ -68,7 +68,15 @@ type SecretKey = Readonly<{ secretName: string; key: string }>;
 /** A server that says how many jobs wait; without a query it is asked the usual one. */
 export type PrometheusServer = Readonly<{ url: string; query?: string; token?: SecretKey; ca?: SecretKey }>;
 
-export type ParsedPool = Readonly<{ ok: true; pool: Pool } | { ok: false; problems: readonly string[] }>;
+export type ParsedPool = Readonly<
+  | { ok: true; pool: Pool }
+  | {
+      ok: false;
+      problems: readonly string[];
+      /** The account of retries as it stands in the status, which outlives a spec that cannot be read. */
+      restarts?: NonNullable<PoolStatus['restarts']>;
+    }
+>;
 
 /** `spec.workers.template.spec.containers[0].name`, as the API server writes paths. */
 const pathOf = (path: readonly PropertyKey[]): string =>
@@ -175,13 +183,17 @@ const withReadableStatus = (raw: unknown): unknown => {
   return { ...raw, status: Object.fromEntries(parts.map(([key]) => [key, status[key]])) };
 };
 
+const accountOnly = z.object({ status: poolStatus.pick({ restarts: true }) });
+
 /**
  * Reads a pool as the API server gave it. A server with this version's CRD has refused every bad spec before; the
  * problems (path and sentence) are for pools that came past an older CRD. They are all listed, and never thrown.
  */
 export const parsePool = (raw: unknown): ParsedPool => {
-  const parsed = poolResource.safeParse(withReadableStatus(raw));
-  return parsed.success
-    ? { ok: true, pool: toPool(parsed.data) }
-    : { ok: false, problems: parsed.error.issues.map(problemOf) };
+  const readable = withReadableStatus(raw);
+  const parsed = poolResource.safeParse(readable);
+  if (parsed.success) return { ok: true, pool: toPool(parsed.data) };
+  const problems = parsed.error.issues.map(problemOf);
+  const { data: restarts } = accountOnly.safeParse(readable);
+  return { ok: false, problems, ...(restarts?.status.restarts === undefined ? {} : restarts.status) };
 };

@@ -21,3 +21,8 @@ it('a pool that this operator cannot read is stalled, with everything that is wr
   expect(status.conditions?.find(({ type }) => type === 'Ready')?.status).toBe('False');
   expect(event).toMatchObject({ type: 'Warning', reason: 'InvalidPool', note: stalled?.message });
 });
+
+it('keeps the account of retries of a pool that it cannot read', () => {
+  const restarts = { templateHash: 'a', used: 2, left: 1, everReady: true };
+  expect(statusOfInvalid({ generation: 4, problems: ['x'], restarts, now: NOON }).status.restarts).toEqual(restarts);
+});

@@ -7,10 +7,10 @@ import { isoTime } from './time.ts';
 
 /**
  * The status of a pool whose spec this operator cannot read: it came past an older definition of the resource.
- * Nothing is applied and what runs goes on.
+ * Nothing is applied and what runs goes on. The account of retries is kept: a spec that was wrong for a minute is no new budget.
  */
 export function statusOfInvalid(
-  at: Readonly<{ generation: number; problems: readonly string[]; now: Millis }>,
+  at: Readonly<{ generation: number; problems: readonly string[]; restarts?: PoolStatus['restarts']; now: Millis }>,
 ): Readonly<{
   status: PoolStatus;
   event: PoolEvent;
@@ -28,6 +28,7 @@ export function statusOfInvalid(
       observedGeneration: at.generation,
       decision: { ...because, at: isoTime(at.now) },
       conditions: renderConditions(verdict, [], at),
+      ...(at.restarts === undefined ? {} : { restarts: at.restarts }),
     },
   };
 }
