@@ -13,6 +13,8 @@ type Manifest = Readonly<{
   kind: string;
   metadata: Readonly<{ name: string; namespace?: string; labels?: object }>;
   rules?: unknown;
+  roleRef?: unknown;
+  subjects?: unknown;
   spec: Readonly<{ template: Readonly<{ spec: Readonly<{ containers: readonly [Container] }> }> }>;
 }>;
 
@@ -37,18 +39,29 @@ it('every unit test of the charts passes', async (ctx) => {
   expect(output).toMatch(/Tests:\s+[1-9]\d* passed/);
 });
 
-it('the chart gives the operator the rights and the pod of deploy/base, and no more', async (ctx) => {
+/** Every role and binding: whom it gives what, and where. */
+const rightsIn = (objects: readonly Manifest[]): ReadonlyMap<string, object> =>
+  new Map(
+    objects
+      .filter(({ kind }) => /^(?:Cluster)?Role(?:Binding)?$/.test(kind))
+      .map(({ kind, metadata, rules, roleRef, subjects }) => [
+        `${kind} ${metadata.name} ${metadata.namespace ?? ''}`,
+        { rules, roleRef, subjects },
+      ]),
+  );
+
+// The end-to-end suite runs on deploy/base: by this test, it runs under the account that the chart makes.
+it('the chart gives the operator the account, the rights and the pod of deploy/base, and no other', async (ctx) => {
   const helm = await programOf(helmTool, ctx);
   const objects = objectsIn(await helm(...release, '--skip-tests'));
-  const base = await Promise.all(
-    ['rbac', 'deployment'].map(async (file) => objectsIn(await readFile(`deploy/base/${file}.yaml`, 'utf8'))),
+  const files = ['rbac', 'deployment'].map(async (file) =>
+    objectsIn(await readFile(`deploy/base/${file}.yaml`, 'utf8')),
   );
-  for (const role of base.flat().filter(({ rules }) => rules !== undefined)) {
-    expect(find(objects, role.kind, role.metadata.name)?.rules, `${role.kind} ${role.metadata.name}`).toEqual(
-      role.rules,
-    );
-  }
-  const pods = [objects, base.flat()].map((list) => find(list, 'Deployment')?.spec.template.spec);
+  const base = (await Promise.all(files)).flat();
+  expect(rightsIn(base).size).toBeGreaterThan(4);
+  expect(rightsIn(objects)).toEqual(rightsIn(base));
+  const pods = [objects, base].map((list) => find(list, 'Deployment')?.spec.template.spec);
+  expect(find(objects, 'ServiceAccount')).toBeDefined();
   const [inChart, inBase] = pods.map((spec) => ({
     ...spec,
     topologySpreadConstraints: undefined,
