@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
-import type { BuildOptions, Metafile } from 'esbuild';
+import type { BuildOptions, Metafile, Plugin } from 'esbuild';
 
 export type BundleTarget = 'operator' | 'worker' | 'awp';
 
@@ -47,11 +47,15 @@ const folders: Readonly<Record<BundleTarget, string>> = { operator: 'operator', 
 
 /**
  * Bundles the target's main.ts with all of its dependencies into TARGET.mjs in `outdir` (default dist/), and the entries of
- * its threads likewise. Node runs these alone. Throws what esbuild says.
+ * its threads likewise. Node runs these alone. Throws what esbuild says. `plugins` are for tests that need another program.
  */
-export const bundle = async (target: BundleTarget, outdir = join(project, 'dist')): Promise<Bundle> => {
+export const bundle = async (
+  target: BundleTarget,
+  outdir = join(project, 'dist'),
+  plugins: readonly Plugin[] = [],
+): Promise<Bundle> => {
   const entryPoints = { [target]: join(project, folders[target], 'main.ts'), ...threads[target] };
-  const { metafile } = await build({ ...settings, entryPoints, outdir });
+  const { metafile } = await build({ ...settings, entryPoints, outdir, plugins: [...plugins] });
   return { files: Object.keys(entryPoints).map((name) => join(outdir, `${name}.mjs`)), metafile };
 };
 

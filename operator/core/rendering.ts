@@ -12,11 +12,12 @@ import type { DeploymentView } from './state.ts';
 
 /**
  * What the operator adds to a pool's pod template, by version: an operator upgrade restarts no worker, so a pool keeps the
- * version that its Deployment was rendered with until its spec changes.
+ * version that its Deployment was rendered with until its spec changes. A rollback restarts none either, if the version before
+ * knows the rendering: so a new one is added here in a minor release at the latest before the one that makes it current.
  */
 export type Rendering = '1' | '2';
 
-/** What a new or changed pool gets. One that renders otherwise is a new version. */
+/** What a new or changed pool gets. One that renders otherwise is a new version, which the release before must know. */
 export const CURRENT_RENDERING: Rendering = '2';
 
 export type Additions = Readonly<{

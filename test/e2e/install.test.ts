@@ -11,7 +11,8 @@ import { until } from '../cluster/until.ts';
 import { refusal } from '../fixtures/programs.ts';
 import { importBuiltImages } from '../fixtures/stage/built-images.ts';
 import { OPERATOR_NAMESPACE } from '../fixtures/stage/install.ts';
-import { isReadyPod, readPods, untilReplicas } from '../fixtures/stage/pool.ts';
+import { importOperatorOf, NEXT, type Release } from '../fixtures/stage/next-rendering.ts';
+import { isReadyPod, type PodNow, readDeployment, readPods, untilReplicas } from '../fixtures/stage/pool.ts';
 import { embeddedOf } from '../fixtures/stage/sabotage.ts';
 import { stageOfTests } from '../fixtures/stage/stage.ts';
 import { openTenant, type PoolOfTest, type Tenant } from '../fixtures/stage/tenant.ts';
@@ -77,17 +78,29 @@ const chart = (name: string): string => join(charts, name);
 const installCrds = () => helm('install', `${RELEASE}-crds`, chart('agent-worker-pool-crds'), '--wait');
 const install = () => helm('install', RELEASE, chart(RELEASE), '--wait', '--timeout', '180s');
 
+/** `helm upgrade` to the operator of a later version. */
+async function upgradeTo(release: Release, folder = charts): Promise<void> {
+  const cluster = embeddedOf(stage);
+  if (cluster === undefined) throw new Error('only an embedded cluster can be given an image');
+  const tag = await importOperatorOf(release, cluster);
+  const values = ['--set', `image.tag=${tag}`, '--set', 'operator.logLevel=debug'];
+  await helm('upgrade', RELEASE, join(folder, RELEASE), '--wait', '--timeout', '180s', ...values);
+}
+
+/** What a worker is, and what it was made from. */
+const identity = ({ metadata }: PodNow): string => `${metadata.uid} of ${metadata.labels?.['pod-template-hash']}`;
+
 const readyWorkers = async (): Promise<readonly string[]> =>
-  (await readPods(stage, pool.ref))
-    .filter(isReadyPod)
-    .map(({ metadata }) => metadata.uid)
-    .toSorted();
+  (await readPods(stage, pool.ref)).filter(isReadyPod).map(identity).toSorted();
+
+const renderingOf = async (): Promise<string | undefined> =>
+  (await readDeployment(stage, pool.ref))?.metadata.annotations?.['agentpool.dev/rendering'];
 
 const untilWorkers = (count: number): Promise<readonly string[]> =>
   until(
     async () => {
-      const uids = await readyWorkers();
-      return uids.length === count && uids;
+      const workers = await readyWorkers();
+      return workers.length === count && workers;
     },
     { what: `${count} workers are ready`, limitMs: 90_000, everyMs: 200 },
   );
@@ -145,27 +158,22 @@ it('a pool of theirs works: kubectl wait, up with the load, and its workers have
   expect(volumes).not.toContain('serviceAccountToken');
 }, 300_000);
 
-it('an upgrade of both charts with a new field, and the way back, restart no worker', async () => {
+it('an upgrade of both charts, with a new field and another rendering, and the way back, restart no worker', async () => {
   const before = await untilWorkers(2);
+  const rendering = await renderingOf();
+  expect(rendering).not.toBe(NEXT.rendering);
   const next = await nextVersion();
   await helm('upgrade', `${RELEASE}-crds`, join(next, 'agent-worker-pool-crds'));
-  await helm(
-    'upgrade',
-    RELEASE,
-    join(next, RELEASE),
-    '--wait',
-    '--timeout',
-    '180s',
-    '--set',
-    'operator.logLevel=debug',
-  );
+  await upgradeTo('next', next);
   expect(await stage.kubectl.run(['explain', 'awp.spec.later'])).toContain('A field of the next version');
   await expectScaling(before);
+  expect(await renderingOf()).toBe(rendering);
 
   const after = await untilWorkers(2);
   await helm('rollback', RELEASE, '--wait', '--timeout', '180s');
   await helm('rollback', `${RELEASE}-crds`);
   await expectScaling(after);
+  expect(await renderingOf()).toBe(rendering);
 }, 400_000);
 
 /** The charts as a next minor version would have them. */
@@ -178,12 +186,13 @@ async function nextVersion(): Promise<string> {
     await writeFile(file, text.replace(/^version: .*$/m, 'version: 0.99.0'));
   }
   const file = join(folder, 'agent-worker-pool-crds/files/agentpool.dev_agentworkerpools.yaml');
-  type Schema = { properties: Record<string, Schema>; type?: string; description?: string };
+  type Schema = { properties: Record<string, Schema>; type?: string; default?: string; description?: string };
   const crd = parse(await readFile(file, 'utf8')) as {
     spec: { versions: [{ schema: { openAPIV3Schema: Schema } }] };
   };
   const { properties } = crd.spec.versions[0].schema.openAPIV3Schema.properties['spec'] as Schema;
-  properties['later'] = { type: 'string', description: 'A field of the next version.' } as Schema;
+  // A default changes every pool that is read, and no generation.
+  properties['later'] = { type: 'string', default: 'as before', description: 'A field of the next version.' } as Schema;
   await writeFile(file, stringify(crd));
   return folder;
 }
@@ -205,3 +214,33 @@ it('a new installation takes the pool over without touching a running worker', a
   await install();
   await expectScaling(before);
 }, 300_000);
+
+it('only a change of the pool brings the next rendering, and the version before keeps it when it knows it', async () => {
+  const before = await untilWorkers(2);
+  await upgradeTo('next');
+  const change = { spec: { workers: { template: { metadata: { labels: { changed: 'yes' } } } } } };
+  await stage.kubectl.run([
+    'patch',
+    'awp/installed',
+    '-n',
+    tenant.namespace,
+    '--type=merge',
+    '-p',
+    JSON.stringify(change),
+  ]);
+  const changed = await until(
+    async () => {
+      const pods = await readPods(stage, pool.ref);
+      const areNew =
+        pods.length === 2 && pods.every(({ metadata }) => metadata.annotations?.[NEXT.annotation] !== undefined);
+      return areNew && pods.every(isReadyPod) && pods.map(identity).toSorted();
+    },
+    { what: 'every worker has the next rendering', limitMs: 180_000, everyMs: 200 },
+  );
+  expect(changed).not.toEqual(before);
+  expect(await renderingOf()).toBe(NEXT.rendering);
+
+  await upgradeTo('ahead');
+  await expectScaling(changed);
+  expect(await renderingOf()).toBe(NEXT.rendering);
+}, 500_000);
