@@ -51,20 +51,22 @@ describe('an API server that is killed', () => {
     await untilActive(pool, 5);
     await killComponent(embedded, 'apiserver');
     await expect(readPool(stage, pool.ref)).rejects.toThrow();
-    // So many that most still wait when the API server is back, whatever one replica has done by then.
-    const second = await pool.jobs.add({ jobs: 60, minMs: 3000, maxMs: 4000 });
+    const second = await pool.jobs.add({ jobs: 15, minMs: 3000, maxMs: 4000 });
     await pool.jobs.untilDone(first, 60_000);
     await startComponent(embedded, 'apiserver');
     await until(() => readPool(stage, pool.ref).then(Boolean, () => false), {
       what: 'the API server answers',
       limitMs: 120_000,
     });
+    // One replica may have ended the second ones by then: on a busy machine the API server takes long to start.
+    const third = await pool.jobs.add({ jobs: 60, minMs: 3000, maxMs: 4000 });
 
     await untilReplicas(stage, pool.ref, { replicas: 3, limitMs: 120_000 });
-    await pool.jobs.untilDone(second, 90_000);
-    expect(await pool.jobs.outcome([...first, ...second])).toMatchObject(eachOnce(65));
+    await pool.jobs.untilDone([...second, ...third], 120_000);
+    expect(await pool.jobs.outcome([...first, ...second, ...third])).toMatchObject(eachOnce(80));
     await untilReplicas(stage, pool.ref, { replicas: 0, limitMs: 120_000 });
-    expect(pool.history().slice(0, 3)).toEqual([0, 1, 3]);
+    expect(pool.history().slice(0, 2)).toEqual([0, 1]);
+    expect(Math.max(...pool.history())).toBe(3);
   });
 });
 
