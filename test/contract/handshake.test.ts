@@ -4,7 +4,7 @@ import { until } from '../cluster/until.ts';
 import { startFlapping } from '../fixtures/handshake/flapping.ts';
 import type { Pod } from '../fixtures/handshake/observed.ts';
 import type { PlainDeployment } from '../fixtures/handshake/plain-deployment.ts';
-import { createRandom } from '../fixtures/handshake/random.ts';
+import { createRandom } from '../fixtures/random.ts';
 import { scaleDown, type ScaleDown, withdraw } from '../fixtures/handshake/scale-down.ts';
 import { openTestbed, type Testbed } from '../fixtures/handshake/testbed.ts';
 

@@ -1,9 +1,15 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { pods, leases } from '../../operator/kube/resources.ts';
+import { pods } from '../../operator/kube/resources.ts';
 import { until } from '../cluster/until.ts';
-import { installOperator, onOperator, OPERATOR_NAMESPACE } from '../fixtures/stage/install.ts';
+import { onOperator, OPERATOR_NAMESPACE } from '../fixtures/stage/install.ts';
+import {
+  type Holder,
+  installLeaderAndStandby,
+  killOperator,
+  readHolder,
+  restoreOperator,
+} from '../fixtures/stage/leader.ts';
 import { isReadyPod, type PodNow, readDeployment, readPods, untilPool, untilReplicas } from '../fixtures/stage/pool.ts';
-import { embeddedOf, killPodProcess } from '../fixtures/stage/sabotage.ts';
 import { stageOfTests } from '../fixtures/stage/stage.ts';
 import { openTenant, type Tenant } from '../fixtures/stage/tenant.ts';
 
@@ -15,33 +21,19 @@ const RETRY_MS = 2000;
 let tenant: Tenant;
 
 beforeAll(async () => {
-  await installOperator(stage, { LEASE_DURATION_SECONDS: String(LEASE_SECONDS) });
-  await onOperator(stage, ['scale', 'deployment/agent-worker-pool', '--replicas=2']);
-  await onOperator(stage, ['rollout', 'status', 'deployment/agent-worker-pool', '--timeout=120s']);
+  await installLeaderAndStandby(stage, LEASE_SECONDS);
   tenant = await openTenant(stage, 'leadership');
 }, 240_000);
 afterAll(async () => {
   await tenant.close();
-  await onOperator(stage, ['set', 'env', 'deployment/agent-worker-pool', 'LEASE_DURATION_SECONDS-']);
-  await onOperator(stage, ['scale', 'deployment/agent-worker-pool', '--replicas=1']);
-  await onOperator(stage, ['rollout', 'status', 'deployment/agent-worker-pool', '--timeout=120s']);
+  await restoreOperator(stage);
   await stage.close();
 }, 240_000);
-
-type Holder = Readonly<{ identity: string; pod: string }>;
-
-/** Who holds the lease: the process, and the pod that it is in. Both empty when nobody does. */
-const holder = async (): Promise<Holder> => {
-  const ref = { namespace: OPERATOR_NAMESPACE, name: 'agent-worker-pool' };
-  const lease = await stage.client.get<{ spec: { holderIdentity?: string } }>(leases, ref);
-  const identity = lease?.spec.holderIdentity ?? '';
-  return { identity, pod: identity.split('_')[0] ?? '' };
-};
 
 const untilHeldByOther = (than: Holder, limitMs: number): Promise<Holder> =>
   until(
     async () => {
-      const now = await holder();
+      const now = await readHolder(stage);
       return now.identity !== '' && now.identity !== than.identity && now;
     },
     { what: 'another process holds the lease', limitMs, everyMs: 50 },
@@ -52,7 +44,7 @@ const untilTwoReady = (): Promise<Holder> =>
   until(
     async () => {
       const { items } = await stage.client.list<PodNow>(pods, { namespace: OPERATOR_NAMESPACE });
-      const now = await holder();
+      const now = await readHolder(stage);
       const ready = items.filter(isReadyPod).map(({ metadata }) => metadata.name);
       return items.length === 2 && ready.length === 2 && ready.includes(now.pod) && now;
     },
@@ -79,8 +71,7 @@ it('a leader that vanishes is replaced when its lease has run out, and the next 
   const before = await untilTwoReady();
   const ids = await pool.jobs.add({ jobs: 6, minMs: 2000, maxMs: 2000 });
   await untilReplicas(stage, pool.ref, { replicas: 2, limitMs: 20_000 });
-  if (embeddedOf(stage)) await killPodProcess(stage, { namespace: OPERATOR_NAMESPACE, name: before.pod });
-  else await onOperator(stage, ['delete', 'pod', before.pod, '--force', '--grace-period=0']);
+  await killOperator(stage, before.pod);
   await untilHeldByOther(before, LEASE_SECONDS * 1000 + RETRY_MS + 3000);
   const tookOverAt = Date.now();
   await untilPool(stage, pool.ref, {
