@@ -9,7 +9,7 @@ import type { Pool } from './api/parse.ts';
 import type { PoolStatus } from './api/pool.ts';
 import { APPLY_FAILING } from './core/apply-failure.ts';
 import { decide } from './core/decide.ts';
-import type { Decision } from './core/decision.ts';
+import type { Decision, PoolEvent } from './core/decision.ts';
 import { statusOfInvalid } from './core/invalid.ts';
 import type { DrainMemory } from './core/drain/view.ts';
 import type { Millis } from './core/known.ts';
@@ -49,7 +49,8 @@ type Pass = Readonly<{ object: PoolObject; entry: Entry; pool: Pool; signal: Abo
 
 /** What became of the actions of a decision. `conflict`: the world has moved on. */
 type Acted =
-  | Readonly<{ kind: 'done'; memory: ScaleMemory }>
+  /** `undone`: a replica that was to be deleted has changed, and is looked at again. */
+  | Readonly<{ kind: 'done'; memory: ScaleMemory; undone?: boolean }>
   | Extract<ApplyOutcome, { kind: 'conflict' | 'failed' | 'unanswered' }>;
 type Acting = Readonly<{ decision: Decision; observation: Observation; pool: Pool; signal: AbortSignal }>;
 type Failed = Readonly<{ decision: Decision }> & Extract<ApplyOutcome, { kind: 'failed' }>;
@@ -57,6 +58,8 @@ type Failed = Readonly<{ decision: Decision }> & Extract<ApplyOutcome, { kind: '
 const AGAIN_MS: Millis = 50;
 const INVALID_AGAIN_MS: Millis = 30_000;
 const STATUS_LATER_MS: Millis = 500;
+/** The event of a deletion. */
+const RESTARTED = 'ReplicaRestarted';
 
 /** One pass over one pool: observe, decide, act. Level-based: it starts from what is, and running it twice changes nothing. */
 export class PoolPass {
@@ -123,7 +126,7 @@ export class PoolPass {
       onlyScaled && this.#parts.crowded()
         ? STATUS_LATER_MS
         : await this.#writeStatus({ type: poolType, ...object }, { entry, before: pool.status, next: decision.status });
-    reporter.events(pool, decision.events);
+    reporter.events(pool, eventsOf(decision, acted));
     reporter.drained(pool, decision.drainOutcomes);
     const { redis, againInMs } = observation;
     const lookAgainInMs = redis?.lookAgainInMs() ?? Number.POSITIVE_INFINITY;
@@ -157,7 +160,9 @@ export class PoolPass {
     if (deletion === undefined) return { kind: 'done', memory: { ...memory, drain } };
     const deleted = await deleteReplica(client, pool, { deletion, signal });
     reporter.restarted(pool, deletion, deleted);
-    return deleted.kind === 'conflict' ? { kind: 'conflict' } : { kind: 'done', memory: { ...memory, drain } };
+    const undone = deleted.kind === 'conflict';
+    if (undone) enqueue(keyOf(pool));
+    return { kind: 'done', memory: { ...memory, drain }, undone };
   }
 
   /** What stands beside the Deployment. A refusal keeps nothing back: the pool is scaled without it. */
@@ -167,6 +172,8 @@ export class PoolPass {
     if (decision.makesToken) {
       const because = await makeToken(client, pool, signal);
       if (because !== undefined) drain = { ...drain, tokenRefused: { at: now(), because } };
+      // The next pass finds it, and makes none again.
+      else this.#parts.gather.tokens.forget(keyOf(pool));
     }
     if (decision.makesBudget) {
       const because = await makeDisruptionBudget(client, pool, signal);
@@ -226,11 +233,12 @@ export class PoolPass {
 
   /** Its workers are the garbage collector's, or go on when the pool was orphaned; only what is kept here ends. */
   #forget(poolKey: string): undefined {
-    const { redis, prometheus, secrets, queues, urlMarks, health, checks } = this.#parts.gather;
+    const { redis, prometheus, secrets, tokens, queues, urlMarks, health, checks } = this.#parts.gather;
     urlMarks.forget(this.#entries.get(poolKey)?.uid ?? '');
     redis.release(poolKey);
     prometheus.forget(poolKey);
     secrets.forget(poolKey);
+    tokens.forget(poolKey);
     health.forget(poolKey);
     checks.forget(poolKey);
     for (const heir of queues.forget(poolKey)) this.#parts.enqueue(heir);
@@ -238,6 +246,9 @@ export class PoolPass {
     this.#parts.reporter.forget(refOf(poolKey));
   }
 }
+
+const eventsOf = ({ events }: Decision, { undone = false }: Readonly<{ undone?: boolean }>): readonly PoolEvent[] =>
+  undone ? events.filter(({ reason }) => reason !== RESTARTED) : events;
 
 /** A write without an answer may still arrive: the next one of this leader makes it meet a 409. */
 const withFence = (memory: ScaleMemory): ScaleMemory => ({

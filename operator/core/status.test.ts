@@ -3,6 +3,7 @@ import { decide } from './decide.ts';
 import { known } from './known.ts';
 import { NOON, queueOf, stateOf } from './state.fixture.ts';
 import { writeStatusIn } from './status.ts';
+import { isoTime } from './time.ts';
 
 const statusAt = (ready: number, now: number, before = stateOf().pool.status) => {
   const state = stateOf({ replicas: 2, now });
@@ -33,6 +34,25 @@ describe('writing a status', () => {
     const next = statusAt(0, NOON + 3_600_000, first);
     expect(next).not.toEqual(first);
     expect(writeStatusIn(first, next, { writtenAt: NOON, now: NOON + 3_600_000 })).toBeUndefined();
+  });
+
+  it('writes no renewal of a cordon, but that one begins, ends, and that the one shown is over', () => {
+    const withCordon = (until?: number) => ({
+      ...first,
+      workers: [
+        {
+          pod: 'pod-0',
+          phase: 'Cordoned' as const,
+          containerRestarts: 0,
+          ...(until === undefined ? {} : { cordonedUntil: isoTime(until) }),
+        },
+      ],
+    });
+    const at = { writtenAt: NOON - 60_000, now: NOON };
+    expect(writeStatusIn(withCordon(NOON + 45_000), withCordon(NOON + 60_000), at)).toBeUndefined();
+    expect(writeStatusIn(withCordon(NOON), withCordon(NOON + 60_000), at)).toBe(0);
+    expect(writeStatusIn(withCordon(), withCordon(NOON + 60_000), at)).toBe(0);
+    expect(writeStatusIn(withCordon(NOON + 45_000), withCordon(), at)).toBe(0);
   });
 
   it('writes a new hour of what was used, but not one in which nothing ran: a thousand idle pools would all do so', () => {

@@ -13,7 +13,7 @@ import { usableMean } from './mean-duration.ts';
 import type { QueueView } from './queue-view.ts';
 import { firstLine } from './sentence.ts';
 import type { PoolState, ScaleMemory } from './state.ts';
-import { isoTime } from './time.ts';
+import { isoTime, parseIsoTime } from './time.ts';
 
 /** Numbers alone are written at most this often. */
 const NUMBERS_EVERY_MS: Millis = 10_000;
@@ -126,7 +126,7 @@ export function writeStatusIn(
   since: Readonly<{ writtenAt?: Millis; now: Millis }>,
 ): Millis | undefined {
   if (before === undefined || headline(before) !== headline(next)) return 0;
-  if (numbers(before) === numbers(next)) return undefined;
+  if (numbers(before, since.now) === numbers(next, since.now)) return undefined;
   return since.writtenAt === undefined ? 0 : Math.max(0, since.writtenAt + NUMBERS_EVERY_MS - since.now);
 }
 
@@ -143,7 +143,7 @@ const headline = (status: PoolStatus): string =>
     (status.conditions ?? []).map(({ type, status: value, reason }) => [type, value, reason]),
   ]);
 
-const numbers = (status: PoolStatus): string => {
+const numbers = (status: PoolStatus, now: Millis): string => {
   const { observedAt: _at, ...queue } = status.queue ?? {};
   return JSON.stringify([
     sorted(status.replicas ?? {}),
@@ -151,10 +151,16 @@ const numbers = (status: PoolStatus): string => {
     status.decision?.message,
     // The sums grow all the time: with each new hour that anything ran in they are worth a write.
     lastBusyHour(status),
-    (status.workers ?? []).map(sorted),
+    (status.workers ?? []).map((worker) => sorted(withoutRenewal(worker, now))),
     (status.conditions ?? []).map(({ type, message }) => [type, message]),
   ]);
 };
+
+/** A cordon is renewed all the time while a replica drains: that it has one is worth a write, and that the one shown is over. */
+function withoutRenewal({ cordonedUntil, ...worker }: NonNullable<PoolStatus['workers']>[number], now: Millis): object {
+  const until = parseIsoTime(cordonedUntil);
+  return { ...worker, ...(until === undefined ? {} : { isCordoned: until > now }) };
+}
 
 /** What a retry is counted by: written before anything follows from it. */
 const accountOf = (restarts: PoolStatus['restarts']): readonly unknown[] =>

@@ -44,7 +44,7 @@ async function look({ ready = true, answer = silent, memory = {}, active = 0 }: 
   const { facts } = await lookAtDrain(
     {
       witness: { ask: () => Promise.resolve({ 'uid-0': answer }) },
-      tokens: { read: () => Promise.resolve({ state: 'present', value: 'a token' }) },
+      tokens: { read: () => Promise.resolve({ state: 'present', value: 'a token' }), forget: () => undefined },
     },
     {
       pool: samplePool(),
