@@ -1,12 +1,10 @@
 import { DELETION_COST_ANNOTATION, PROVEN_IDLE_ANNOTATION, SERVING_LABEL } from '../api/names.ts';
+import { LOWEST_COST } from '../core/drain/foreign-cost.ts';
 import { writeMark } from '../core/drain/mark-text.ts';
 import type { Mark } from '../core/drain/view.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
 import { pods } from '../kube/resources.ts';
-
-/** The least there is: among replicas that are not ready, such a one goes first. */
-const LOWEST_COST = '-2147483648';
 
 export type MarkTarget = Readonly<{ namespace: string; name: string; uid: string; resourceVersion: string }>;
 
@@ -29,7 +27,7 @@ export async function markReplica(
     ...target,
     labels: { [SERVING_LABEL]: isLeaving ? null : 'true' },
     annotations: {
-      [DELETION_COST_ANNOTATION]: isLeaving ? LOWEST_COST : null,
+      [DELETION_COST_ANNOTATION]: isLeaving ? String(LOWEST_COST) : null,
       [PROVEN_IDLE_ANNOTATION]: isLeaving ? writeMark(mark) : null,
       ...Object.fromEntries(eviction),
     },

@@ -10,6 +10,7 @@ import type { Action, Decision } from './decision.ts';
 import { drainEvents, outcomesOf, rememberDrain } from './drain/outcome.ts';
 import type { DrainPlan } from './drain/steps.ts';
 import { makesBudget, makesToken } from './drain/companions.ts';
+import { foreignCostEvents } from './drain/foreign-cost.ts';
 import { silenceEvents } from './drain/silence.ts';
 import { eventsOf } from './events.ts';
 import { deletionOf } from './health/deletion.ts';
@@ -179,6 +180,7 @@ function decideScale(state: PoolState, scale: Scale): Decision {
     events: [
       ...drainEvents(drainOutcomes),
       ...silenceEvents(state.memory.drain, memory.drain),
+      ...foreignCostEvents(state),
       ...eventsOf({
         state,
         because,

@@ -122,6 +122,19 @@ describe('a pod as decisions see it', () => {
     ).toBe(undefined);
   });
 
+  it('is marked by label, proof and cost together; with a cost of somebody else the mark is of no proof', () => {
+    const cost = 'controller.kubernetes.io/pod-deletion-cost';
+    const of = (annotations: object, labels: object = {}) =>
+      projectPod({ metadata: { ...metadata, annotations, labels: { ...metadata.labels, ...labels } }, spec });
+    const proof = { 'agentpool.dev/proven-idle': 'beside the proof' };
+    expect(of({ ...proof, [cost]: '-2147483648' })).toMatchObject({ mark: { of: 'the proof', beside: 'beside' } });
+    expect(of({ ...proof, [cost]: '-2147483648' }).foreignCost).toBeUndefined();
+    expect(of({ ...proof, [cost]: '100' })).toMatchObject({ mark: { of: '' }, foreignCost: '100' });
+    expect(of(proof)).toMatchObject({ mark: { of: '' } });
+    expect(of({ [cost]: '7' }, { 'agentpool.dev/serving': 'true' })).toMatchObject({ foreignCost: '7' });
+    expect(of({ [cost]: '7' }, { 'agentpool.dev/serving': 'true' }).mark).toBeUndefined();
+  });
+
   it('is terminating from the moment of its deletion', () => {
     expect(projectPod({ metadata: { ...metadata, deletionTimestamp: '2026-01-05T12:00:00Z' }, spec }).terminating).toBe(
       true,

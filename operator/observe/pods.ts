@@ -1,4 +1,5 @@
 import { DELETION_COST_ANNOTATION, PROVEN_IDLE_ANNOTATION, SERVING_LABEL, WORKER_CONTAINER } from '../api/names.ts';
+import { LOWEST_COST } from '../core/drain/foreign-cost.ts';
 import { readMark } from '../core/drain/mark-text.ts';
 import type { Mark } from '../core/drain/view.ts';
 import type { Millis } from '../core/known.ts';
@@ -102,9 +103,11 @@ function leavingOf({ metadata }: RawPod): Pick<PodObject, 'mark' | 'foreignCost'
   const proof = annotations[PROVEN_IDLE_ANNOTATION];
   const cost = annotations[DELETION_COST_ANNOTATION];
   const isMarked = labels[SERVING_LABEL] === undefined && proof !== undefined;
+  const isOwn = isMarked && cost === String(LOWEST_COST);
   return {
-    ...(isMarked ? { mark: readMark(proof) } : {}),
-    ...(cost === undefined || isMarked ? {} : { foreignCost: cost }),
+    // A proven replica whose cost somebody has changed does not go first any more: the mark is of no proof.
+    ...(isMarked ? { mark: isOwn ? readMark(proof) : { ...readMark(proof), of: '' } } : {}),
+    ...(cost === undefined || isOwn ? {} : { foreignCost: cost }),
   };
 }
 

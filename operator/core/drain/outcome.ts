@@ -2,6 +2,7 @@ import type { DecisionReason } from '../because.ts';
 import type { PoolEvent } from '../decision.ts';
 import { count, sayLength } from '../sentence.ts';
 import type { PoolState } from '../state.ts';
+import { foreignCostsTold } from './foreign-cost.ts';
 import type { DrainPlan } from './steps.ts';
 import { type DrainMemory, type DrainReplica, type Removing, withPods } from './view.ts';
 
@@ -36,7 +37,8 @@ export function rememberDrain(state: PoolState, plan: DrainPlan | undefined, cha
     ...Object.fromEntries(before),
     ...(change.to < change.from ? removingBy(plan, state, change.from) : {}),
   };
-  return { ...(plan?.memory ?? state.memory.drain), removing, reversed: [] };
+  const memory = plan?.memory ?? state.memory.drain;
+  return { ...memory, removing, reversed: [], foreignCostsTold: foreignCostsTold(state) };
 }
 
 /** The evidence for each replica that this number takes away. */

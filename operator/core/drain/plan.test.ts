@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { known } from '../known.ts';
 import { planDrain } from './plan.ts';
-import { fingerprintOf } from './settled.ts';
+import { ALL, fingerprintOf } from './settled.ts';
 import { type DrainReplica, type DrainView, FIRST_DRAIN_MEMORY } from './view.ts';
 
 const NOW = 1_767_614_400_000;
@@ -148,5 +148,53 @@ describe('a replica that has failed', () => {
     expect(planDrain(viewWith(3)).memory).toMatchObject({ onlyKeeps: true, atRest: false });
     expect(planDrain(viewWith(2)).memory.onlyKeeps).toBe(false);
     expect(planDrain(viewWith(3, { failed: new Set() })).memory.onlyKeeps).toBe(false);
+  });
+});
+
+describe('a pod-deletion-cost of somebody else', () => {
+  const idle = known({ name: 'a', processStart: 'p', active: 0, cordoned: true, lastFinished: null }, NOW);
+  const cordon = {
+    processStart: 'p',
+    since: NOW - 5000,
+    until: NOW + 55_000,
+    idle: { since: NOW - 4000, shownReady: true },
+  };
+  const proven = replica('a', {
+    ready: false,
+    answer: idle,
+    mark: { of: `e ${cordon.since} p`, beside: fingerprintOf(three) },
+  });
+  /** One of three is to go, and `a` is proven. */
+  const drained = (others: readonly DrainReplica[]): DrainView => {
+    const { deployment, replicaSets } = refusedView();
+    return refusedView({
+      refused: false,
+      wanted: 2,
+      deployment: { ...deployment, replicas: 3 },
+      replicaSets: replicaSets.map((set) => ({ ...set, replicas: 3 })),
+      replicas: [proven, ...others],
+      memory: { ...FIRST_DRAIN_MEMORY, cordons: { a: cordon } },
+    });
+  };
+
+  it('holds nothing up where the replica would still go after a proven one', () => {
+    const others = [replica('b', { foreignCost: -2_147_483_647 }), replica('c', { foreignCost: 7 })];
+    expect(planDrain(drained(others)).lower?.replicas).toBe(2);
+  });
+
+  it('lets nobody go while it is the lowest, when its replica could go instead, and drains that one first', () => {
+    const lowest = drained([replica('b'), replica('c', { foreignCost: -2_147_483_648 })]);
+    expect(planDrain(lowest).steps).toContainEqual(expect.objectContaining({ kind: 'cordon', name: 'c' }));
+    const both = { ...lowest, wanted: 1 };
+    expect(planDrain(both)).toMatchObject({ waitsFor: expect.stringContaining('c has the lowest deletion cost') });
+    expect(planDrain(both).lower).toBeUndefined();
+    const without = ALL.filter((name) => name !== 'othersCostMore');
+    expect(planDrain(both, { preconditions: without }).lower?.replicas).toBe(2);
+  });
+
+  it('chooses between replicas with as many jobs', () => {
+    const replicas = [replica('a'), replica('b', { foreignCost: 5 }), replica('c', { foreignCost: -5 })];
+    const cordoned = planDrain(refusedView({ refused: false, wanted: 4, replicas })).steps;
+    expect(cordoned.map(({ kind, name }) => `${kind} ${name}`)).toEqual(['cordon c']);
   });
 });

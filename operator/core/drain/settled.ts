@@ -1,4 +1,5 @@
 import { count } from '../sentence.ts';
+import { LOWEST_COST } from './foreign-cost.ts';
 import { type DrainReplica, type DrainView, withPods } from './view.ts';
 
 /** A question about the cluster; the answer is why the number may not be lowered now, undefined when it may. */
@@ -9,6 +10,7 @@ export type Precondition =
   | 'oneReplicaSet'
   | 'sameNumber'
   | 'othersRun'
+  | 'othersCostMore'
   | 'marksCounted'
   | 'othersRanAtTheMark';
 
@@ -40,6 +42,11 @@ const PRECONDITIONS: Readonly<Record<Precondition, Check>> = {
   othersRun: ({ replicas }) => {
     const starting = replicas.find(({ mark, running }) => mark === undefined && !running);
     return starting && `${starting.name} does not run yet and would go first`;
+  },
+  // Not ready, it would be equal to a proven one, and the younger goes.
+  othersCostMore: ({ replicas }) => {
+    const equal = replicas.find(({ mark, foreignCost }) => mark === undefined && foreignCost === LOWEST_COST);
+    return equal && `${equal.name} has the lowest deletion cost from somebody else and could go instead`;
   },
   marksCounted: ({ replicaSets, replicas }) => {
     const sets = withPods(replicaSets);

@@ -1,9 +1,11 @@
+import { LOWEST_COST } from './foreign-cost.ts';
 import type { DrainReplica, DrainView } from './view.ts';
 
 /**
  * The replicas to drain: those whose worker cannot run, then those that are proven, then those that have failed, then those
- * that are told already, then those with the fewest and youngest jobs. One that was given back to work because it took too
- * long is left alone for a while.
+ * that are told already, then those with the fewest and youngest jobs, of which those first that somebody else gave a lower
+ * deletion cost. One with the lowest cost of all could go in place of a proven one, so only those that cannot run go before
+ * it. One that was given back to work because it took too long is left alone for a while.
  */
 export function chooseVictims(view: DrainView): readonly DrainReplica[] {
   const excess = view.deployment.replicas - view.wanted;
@@ -26,18 +28,22 @@ function rankOf(replica: DrainReplica, { activeJobs, memory, failed }: DrainView
   const named = activeJobs.ok ? activeJobs.value.byName[name] : undefined;
   const jobs = Math.max(answer.ok ? answer.value.active : 0, named?.jobs ?? 0);
   return [
-    replica.cannotStart === undefined ? 1 : 0,
-    replica.mark === undefined ? 1 : 0,
-    failed.has(replica.uid) ? 0 : 1,
-    memory.cordons[replica.uid] === undefined ? 1 : 0,
+    later(replica.cannotStart === undefined),
+    later(replica.foreignCost !== LOWEST_COST),
+    later(replica.mark === undefined),
+    later(!failed.has(replica.uid)),
+    later(memory.cordons[replica.uid] === undefined),
     // One that does not answer can be told nothing.
-    answer.ok ? 0 : 1,
+    later(!answer.ok),
     jobs,
     -(named?.oldestStartedAt ?? 0),
+    replica.foreignCost ?? 0,
     -replica.createdAt,
     name,
   ];
 }
+
+const later = (isLater: boolean): number => (isLater ? 1 : 0);
 
 function compare(a: Rank, b: Rank): number {
   const index = a.findIndex((value, i) => value !== b[i]);

@@ -4,6 +4,7 @@ import { unknown } from '../known.ts';
 import { urlMarkFor } from '../redis-url-mark.ts';
 import { isDrainable } from '../rendering.ts';
 import type { DeploymentView, DrainFacts, PoolState, ReplicaView } from '../state.ts';
+import { costOf } from './foreign-cost.ts';
 import type { DrainReplica, DrainView } from './view.ts';
 
 /** A start that takes longer is one that fails; such a replica may go, and holds nothing up. */
@@ -92,7 +93,7 @@ function drainReplica(
   replica: ReplicaView,
   { drain, now }: Readonly<{ drain: DrainFacts; now: Millis }>,
 ): DrainReplica {
-  const { name, uid, createdAt, ready, mark } = replica;
+  const { name, uid, createdAt, ready, mark, foreignCost } = replica;
   const running = replica.node !== undefined && replica.phase === 'Running';
   const isLate = !running && now - createdAt >= START_LIMIT_MS;
   const cannotStart = replica.cannotStart ?? (isLate ? 'it has not started within a minute' : undefined);
@@ -105,6 +106,7 @@ function drainReplica(
     restarts: replica.worker.restarts,
     ...(cannotStart === undefined ? {} : { cannotStart }),
     ...(mark === undefined ? {} : { mark }),
+    ...(foreignCost === undefined ? {} : { foreignCost: costOf(foreignCost) }),
     answer: drain.answers[uid] ?? unknown('it was not asked'),
   };
 }

@@ -35,6 +35,8 @@ export type DrainReplica = Readonly<{
   restarts: number;
   /** It carries the mark of a proven replica. */
   mark?: Mark;
+  /** The pod-deletion-cost that somebody else gave it. */
+  foreignCost?: number;
   answer: Known<ReplicaAnswer>;
 }>;
 
@@ -97,6 +99,8 @@ export type DrainMemory = Readonly<{
   /** Steps that failed and have not succeeded since. By kind and UID. */
   failures: Readonly<Record<string, StepFailure>>;
   silence?: Silence;
+  /** That somebody else sets pod-deletion-costs was said. */
+  foreignCostsTold?: boolean;
   /** Names of replicas that were told to work again since the last pass. */
   reversed: readonly string[];
   /** Replicas that a lower number has taken away and that are not seen to be gone yet. By UID. */
