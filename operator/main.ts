@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { Companions } from './act/companions.ts';
 import { Cordoner } from './act/cordon.ts';
 import { Drainer } from './act/drain.ts';
 import { Reporter } from './act/report.ts';
@@ -116,6 +117,23 @@ const reporterOf = ({ log, poolMetrics, recorder }: Kube): Reporter =>
       recorder.record({ ...event, regarding: { apiVersion: GROUP_VERSION, kind: KIND, namespace, name, uid } }),
   });
 
+/** What a decision is carried out by, and told by. */
+function actorsOf(kube: Kube, { tokens, cordoner }: ReturnType<typeof sourcesOf>, crowded: () => boolean) {
+  const { client, log } = kube;
+  const reporter = reporterOf(kube);
+  return {
+    reporter,
+    drainer: new Drainer({ client, cordoner, log, now, onStaleToken: (poolKey) => tokens.hurry(poolKey) }),
+    companions: new Companions({
+      client,
+      now,
+      onToken: (poolKey) => tokens.forget(poolKey),
+      crowded,
+      onRefused: (pool, because) => reporter.refused(pool, because),
+    }),
+  };
+}
+
 /** The rooms of one pass, and the queue that starts it. */
 function build(kube: Kube) {
   const { config, client, log, registry, poolMetrics, ownWrites, election } = kube;
@@ -128,6 +146,7 @@ function build(kube: Kube) {
     onCommands: (key, commands) => poolMetrics.redisCommands(refOf(key), commands),
   });
   const sources = sourcesOf(kube, enqueue);
+  const crowded = () => controller.crowded();
   const pass = new PoolPass({
     gather: {
       now,
@@ -145,15 +164,8 @@ function build(kube: Kube) {
     client,
     now,
     enqueue,
-    drainer: new Drainer({
-      client,
-      cordoner: sources.cordoner,
-      log,
-      now,
-      onStaleToken: (poolKey) => sources.tokens.hurry(poolKey),
-    }),
-    crowded: () => controller.crowded(),
-    reporter: reporterOf(kube),
+    crowded,
+    ...actorsOf(kube, sources, crowded),
   });
   const controller = createController({
     name: 'pool',

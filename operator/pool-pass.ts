@@ -1,17 +1,15 @@
 import { type ApplyOutcome, applyDeployment } from './act/apply.ts';
+import type { Companions } from './act/companions.ts';
 import type { DrainedPod, Drainer } from './act/drain.ts';
-import { makeDisruptionBudget } from './act/disruption-budget.ts';
 import type { Reporter } from './act/report.ts';
 import { deleteReplica } from './act/restart.ts';
 import { type StatusTarget, writeStatus } from './act/status.ts';
-import { makeToken } from './act/token.ts';
 import type { Pool } from './api/parse.ts';
 import type { PoolStatus } from './api/pool.ts';
 import { APPLY_FAILING } from './core/apply-failure.ts';
 import { decide } from './core/decide.ts';
 import type { Decision, PoolEvent } from './core/decision.ts';
 import { statusOfInvalid } from './core/invalid.ts';
-import type { DrainMemory } from './core/drain/view.ts';
 import type { Millis } from './core/known.ts';
 import { firstMemory } from './core/memory.ts';
 import type { ScaleMemory } from './core/state.ts';
@@ -28,6 +26,7 @@ export type PassParts = Readonly<{
   client: KubeClient;
   reporter: Reporter;
   drainer: Drainer;
+  companions: Companions;
   now: () => Millis;
   /** Asks for a pass over another pool. */
   enqueue: (poolKey: string) => void;
@@ -135,9 +134,9 @@ export class PoolPass {
 
   /** What was learned once every action is carried out, or refused for good. */
   async #act({ decision, observation, pool, signal }: Acting): Promise<Acted> {
-    const { client, reporter, enqueue, now, drainer } = this.#parts;
+    const { client, reporter, enqueue, now, drainer, companions } = this.#parts;
     let { memory } = decision;
-    memory = { ...memory, drain: await this.#makeCompanions(decision, pool, signal) };
+    memory = { ...memory, drain: await companions.makeToken(decision, { pool, memory: memory.drain, signal }) };
     for (const action of decision.actions) {
       const outcome = await applyDeployment(client, action, signal);
       reporter.wrote('deployment', outcome.kind);
@@ -153,6 +152,7 @@ export class PoolPass {
         return { kind: 'done', memory };
       }
     }
+    memory = { ...memory, drain: await companions.makeBudget(decision, { pool, memory: memory.drain, signal }) };
     // Only after the Deployment is this leader's: nothing that an earlier write may still do is undone.
     const work = { pool, pods: drainedPods(observation), token: observation.token, memory: memory.drain, signal };
     const drain = await drainer.carryOut(decision.drainSteps, work);
@@ -163,24 +163,6 @@ export class PoolPass {
     const undone = deleted.kind === 'conflict';
     if (undone) enqueue(keyOf(pool));
     return { kind: 'done', memory: { ...memory, drain }, undone };
-  }
-
-  /** What stands beside the Deployment. A refusal keeps nothing back: the pool is scaled without it. */
-  async #makeCompanions(decision: Decision, pool: Pool, signal: AbortSignal): Promise<DrainMemory> {
-    const { client, reporter, now } = this.#parts;
-    let { drain } = decision.memory;
-    if (decision.makesToken) {
-      const because = await makeToken(client, pool, signal);
-      if (because !== undefined) drain = { ...drain, tokenRefused: { at: now(), because } };
-      // The next pass finds it, and makes none again.
-      else this.#parts.gather.tokens.forget(keyOf(pool));
-    }
-    if (decision.makesBudget) {
-      const because = await makeDisruptionBudget(client, pool, signal);
-      if (because !== undefined) reporter.refused(pool, because);
-      drain = { ...drain, budgetAt: now() };
-    }
-    return drain;
   }
 
   /** Nothing was learned but the failure. The next pass says it, and the one after; the queue's backoff is the pace. */

@@ -39,3 +39,14 @@ it('a token that was rotated is read again once a replica does not know the old 
   }
   expect(world.reads).toBeLessThanOrEqual(17);
 });
+
+it('a token that was missing is read as soon as it is made, and not before', async () => {
+  let token: string | undefined;
+  const { world, tokens } = tokensOf(() => token);
+  expect(await tokens.read(pool)).toEqual({ state: 'missing' });
+  token = 'made';
+  expect(await tokens.read(pool)).toEqual({ state: 'missing' });
+  tokens.forget(KEY);
+  expect(await tokens.read(pool)).toEqual({ state: 'present', value: 'made' });
+  expect(world.reads).toBe(2);
+});
