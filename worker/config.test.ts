@@ -92,6 +92,21 @@ it('checks Supabase only when it is told a table to ask for', () => {
   });
 });
 
+it('asks the database of the project only with that check, and then wants a URL that it can use', () => {
+  const configOf = (env: Record<string, string>) => {
+    const parsed = readConfig({ ...valid, ...supabase, ...env });
+    return parsed.ok ? parsed.config.supabase : parsed.problems;
+  };
+  const url = 'postgresql://postgres.abc:secret@aws-0.pooler.supabase.com:6543/postgres';
+  expect(configOf({ DATABASE_URL: 'mysql://u:secret@h/db' })).toBeUndefined();
+  expect(configOf({ DATABASE_URL: url, SUPABASE_HEALTH_TABLE: 'jobs' })).toMatchObject({ databaseUrl: url });
+  for (const bad of ['mysql://u:secret@h/db', 'postgres://u:se#cret@h', 'postgres://', 'secret']) {
+    const problems = configOf({ DATABASE_URL: bad, SUPABASE_HEALTH_TABLE: 'jobs' });
+    expect(problems).toEqual([expect.stringMatching(/^DATABASE_URL must be a URL such as postgresql:/)]);
+    expect(JSON.stringify(problems)).not.toContain('secret');
+  }
+});
+
 it('says what a check of Supabase lacks, beside every other problem', () => {
   expect(problemsOf({ ...valid, PORT: '0', SUPABASE_HEALTH_TABLE: 'jobs' })).toEqual([
     'PORT must be a whole number from 1 to 65535',

@@ -20,7 +20,7 @@ export type WorkerConfig = Readonly<{
   /** Where Kubernetes reads how the process ended. Nothing is written when no such file exists. */
   terminationLog: string;
   /** The Supabase project that the jobs use, if its health is to be checked. */
-  supabase: (SupabaseAccess & Readonly<{ mode: DependencyMode }>) | undefined;
+  supabase: (SupabaseAccess & Readonly<{ mode: DependencyMode; databaseUrl?: string }>) | undefined;
   logLevel: LogLevel;
 }>;
 
@@ -101,6 +101,7 @@ const environment = z.object({
     .string()
     .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, { error: 'must be the name of a table: letters, digits and "_"' })
     .optional(),
+  DATABASE_URL: z.string().optional(),
   SUPABASE_HEALTH_MODE: z
     .enum(DEPENDENCY_MODES, { error: `must be one of ${DEPENDENCY_MODES.join(', ')}` })
     .default('Required'),
@@ -124,6 +125,7 @@ export const readConfig = (
   const problems = [
     ...(parsed.error?.issues ?? []).map((issue) => `${issue.path.join('.')} ${issue.message}`),
     ...missingForSupabase(given),
+    ...unusableDatabase(given),
   ];
   if (!parsed.success || problems.length > 0) return { ok: false, problems };
   const { data } = parsed;
@@ -150,8 +152,20 @@ const missingForSupabase = (given: Readonly<Record<string, string>>): ConfigProb
         .filter((name) => given[name] === undefined)
         .map((name) => `${name} is missing: SUPABASE_HEALTH_TABLE asks for a check, which needs it`);
 
+/** It belongs to the jobs, and may be of any database, until a check of the project asks for it. */
+const unusableDatabase = (given: Readonly<Record<string, string>>): ConfigProblems => {
+  const { SUPABASE_HEALTH_TABLE: table, DATABASE_URL: text } = given;
+  if (table === undefined || text === undefined) return [];
+  const url = URL.parse(text);
+  if (url !== null && ['postgres:', 'postgresql:'].includes(url.protocol) && url.hostname !== '') return [];
+  return [
+    'DATABASE_URL must be a URL such as postgresql://user:password@host:6543/postgres, with "@", "#", "/" and "?" of the password percent-encoded: SUPABASE_HEALTH_TABLE asks for a check with it',
+  ];
+};
+
 const supabaseOf = (data: z.output<typeof environment>): WorkerConfig['supabase'] => {
   const { SUPABASE_URL: url, SUPABASE_SERVICE_ROLE_KEY: key, SUPABASE_HEALTH_TABLE: table } = data;
   if (url === undefined || key === undefined || table === undefined) return undefined;
-  return Object.freeze({ url, key, table, mode: data.SUPABASE_HEALTH_MODE });
+  const { DATABASE_URL: databaseUrl, SUPABASE_HEALTH_MODE: mode } = data;
+  return Object.freeze({ url, key, table, mode, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
 };

@@ -73,6 +73,14 @@ it.each([
   ['Required', true, 'ok'],
   ['Optional', false, 'ok'],
 ] as const)('with Supabase %s and connected: %s it is %s', (mode, connected, status) => {
-  const supabase = { mode, connected, latencyMs: null, error: null, kind: null, checkedAt: null };
+  const supabase = {
+    mode,
+    connected,
+    latencyMs: null,
+    databaseLatencyMs: null,
+    error: null,
+    kind: null,
+    checkedAt: null,
+  };
   expect(reportHealth({ ...facts, supabase })).toMatchObject({ status, supabase });
 });

@@ -4,7 +4,8 @@ import { createProcessor } from './dispatch.ts';
 import type { JobHandlers } from './dispatch.ts';
 import { Dependencies } from './dependencies/dependencies.ts';
 import type { Dependency } from './dependencies/dependencies.ts';
-import { checkSupabase } from './dependencies/supabase.ts';
+import { DatabaseCheck } from './dependencies/database.ts';
+import { checkProject } from './dependencies/project.ts';
 import { reportHealth } from './health.ts';
 import { createCordonRoutes } from './http/cordon-routes.ts';
 import { createRoutes } from './http/routes.ts';
@@ -122,8 +123,13 @@ const assemble = ({ handlers, config, log = logFor(config), timing: shortened }:
   return { link, worker, reader, metrics, cordon, testimony, dependencies, lifecycle, reportError, log, timing };
 };
 
-const dependenciesOf = ({ supabase }: WorkerConfig): Dependency[] =>
-  supabase ? [{ title: 'Supabase', mode: supabase.mode, check: (limitMs) => checkSupabase(supabase, limitMs) }] : [];
+const dependenciesOf = ({ supabase }: WorkerConfig): Dependency[] => {
+  if (supabase === undefined) return [];
+  const { mode, databaseUrl } = supabase;
+  const database = databaseUrl === undefined ? undefined : new DatabaseCheck(databaseUrl);
+  const check = (limitMs: number) => checkProject(supabase, database, limitMs);
+  return [{ title: 'Supabase', mode, check, close: () => database?.close() }];
+};
 
 const createEndpoints = (parts: ReturnType<typeof assemble>, config: WorkerConfig): Routes => {
   const { link, worker, reader, metrics, cordon, testimony, dependencies, lifecycle, reportError, timing } = parts;

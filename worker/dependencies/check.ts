@@ -7,7 +7,7 @@ export type DependencyMode = (typeof DEPENDENCY_MODES)[number];
  * wrong password) is an answer: no waiting mends it, so it is reported and stops nobody.
  */
 export type CheckResult =
-  | Readonly<{ ok: true; latencyMs: number }>
+  | Readonly<{ ok: true; latencyMs: number; databaseLatencyMs?: number }>
   | Readonly<{ ok: false; kind: 'Outage' | 'Refused'; because: string }>;
 
 /** What `/health` says of one dependency. Times are ISO 8601. */
@@ -16,6 +16,8 @@ export type DependencyReport = Readonly<{
   /** null before the first check. */
   connected: boolean | null;
   latencyMs: number | null;
+  /** Of `select 1` through the pooler, its connection included where it was a new one; null when that is not asked. */
+  databaseLatencyMs: number | null;
   error: string | null;
   kind: 'Outage' | 'Refused' | null;
   checkedAt: string | null;
@@ -24,11 +26,22 @@ export type DependencyReport = Readonly<{
 export type TimedCheck = Readonly<{ result: CheckResult; at: number }>;
 
 export const reportDependency = (mode: DependencyMode, check: TimedCheck | undefined): DependencyReport => {
-  const unknown = { mode, connected: null, latencyMs: null, error: null, kind: null, checkedAt: null };
+  const unknown = {
+    mode,
+    connected: null,
+    latencyMs: null,
+    databaseLatencyMs: null,
+    error: null,
+    kind: null,
+    checkedAt: null,
+  };
   if (!check) return unknown;
   const { result } = check;
   const checked = { ...unknown, connected: result.ok, checkedAt: new Date(check.at).toISOString() };
-  if (result.ok) return { ...checked, latencyMs: result.latencyMs };
+  if (result.ok) {
+    const { latencyMs, databaseLatencyMs = null } = result;
+    return { ...checked, latencyMs, databaseLatencyMs };
+  }
   return { ...checked, error: result.because, kind: result.kind };
 };
 

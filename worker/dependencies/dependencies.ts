@@ -11,6 +11,8 @@ export type Dependency = Readonly<{
   mode: DependencyMode;
   /** Never rejects, and ends within the limit. */
   check: (limitMs: number) => Promise<CheckResult>;
+  /** Gives back what it keeps between two checks. */
+  close?: () => void;
 }>;
 
 type Parts = Readonly<{
@@ -51,6 +53,7 @@ export class Dependencies {
   stop(): void {
     this.#stopped = true;
     for (const timer of this.#timers.values()) clearTimeout(timer);
+    for (const { close } of this.#watched) close?.();
   }
 
   async #check(dependency: Dependency): Promise<void> {
