@@ -13,7 +13,7 @@ import {
   runBench,
 } from './harness.ts';
 
-const NOT_A_BENCH = new Set(['cli.ts', 'harness.ts', 'many-pools.ts', 'redis-commands.ts']);
+const NOT_A_BENCH = new Set(['cli.ts', 'harness.ts', 'many-pools.ts', 'plain-deployments.ts', 'redis-commands.ts']);
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
 

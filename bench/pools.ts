@@ -5,8 +5,9 @@ import { installOperator } from '../test/fixtures/stage/install.ts';
 import { openOperatorMetrics, type OperatorMetrics } from '../test/fixtures/stage/operator-metrics.ts';
 import { openStage, type Stage } from '../test/fixtures/stage/stage.ts';
 import { openTenant, type Tenant } from '../test/fixtures/stage/tenant.ts';
-import { type BenchContext, defineBench } from './harness.ts';
+import { type BenchContext, BenchError, defineBench } from './harness.ts';
 import { addSleepers, openProducers } from './many-pools.ts';
+import { scalePlainDeployments } from './plain-deployments.ts';
 import { countCommands } from './redis-commands.ts';
 
 const CLUSTER = 'bench';
@@ -21,14 +22,19 @@ const CONTROLLERS = ['--kube-api-qps=300', '--kube-api-burst=600', '--concurrent
 
 /**
  * 1,000 pools on one Redis, with the whole cluster beside them. `burst_1000_s`: from before the first job is added, one
- * to each queue, until the watch has shown more than 0 replicas of every Deployment. No replica can be scheduled: 1,000
- * pods are nothing for one node. `rss_mb` after it, `cpu_idle_percent` of one processor while all sleep,
+ * to each queue, until the watch has shown more than 0 replicas of every Deployment. `plain_1000_s` is what the cluster
+ * can do by itself, in the same run: 1,000 Deployments without an operator, and the patches alone. No replica can be
+ * scheduled: 1,000 pods are nothing for one node. `to_zero_1000_s`: from before the jobs are taken away until every
+ * Deployment is at 0 again. `rss_mb` after the burst, `cpu_idle_percent` of one processor while all sleep,
  * `status_writes_per_min` for each pool in the minute in which all are active, and `redis_commands_per_min` of all.
  */
 export const bench = defineBench({
   name: 'pools',
   figures: [
     { id: 'pools.burst_1000_s', unit: 's' },
+    { id: 'pools.plain_1000_s', unit: 's' },
+    { id: 'pools.burst_to_plain_ratio', unit: 'ratio' },
+    { id: 'pools.to_zero_1000_s', unit: 's' },
     { id: 'pools.rss_mb', unit: 'MB' },
     { id: 'pools.cpu_idle_percent', unit: '%' },
     { id: 'pools.status_writes_per_min', unit: 'writes/min' },
@@ -40,7 +46,10 @@ export const bench = defineBench({
     const stage = openStage({ kind: 'embedded', cluster: CLUSTER, kubeconfig: handle.kubeconfigOutside });
     const metrics = await installOperator(stage).then(() => openOperatorMetrics(stage));
     try {
-      await measure(stage, metrics, context);
+      const plain = await scalePlainDeployments(stage, handle.kubeconfigOutside, POOLS);
+      context.record('pools.plain_1000_s', plain);
+      context.say(`${POOLS} plain Deployments are scaled by patches alone in ${plain} s`);
+      await measure(stage, { metrics, plain, context });
     } finally {
       await metrics.close();
       await stage.close();
@@ -49,7 +58,9 @@ export const bench = defineBench({
   },
 });
 
-async function measure(stage: Stage, metrics: OperatorMetrics, context: BenchContext): Promise<void> {
+type Measured = Readonly<{ metrics: OperatorMetrics; plain: number; context: BenchContext }>;
+
+async function measure(stage: Stage, { metrics, plain, context }: Measured): Promise<void> {
   const { record, say, signal } = context;
   const tenant = await openTenant(stage, 'pools');
   const names = Array.from({ length: POOLS }, (_, index) => `pool-${index}`);
@@ -62,17 +73,14 @@ async function measure(stage: Stage, metrics: OperatorMetrics, context: BenchCon
     signal.throwIfAborted();
     const burst = await runBurst(tenant, names, producers.addToAll);
     record('pools.burst_1000_s', burst);
+    record('pools.burst_to_plain_ratio', burst / plain);
     say(`run ${run} of ${RUNS}: every Deployment scaled after ${burst} s`);
     const writes = await writesOfAMinute(metrics);
     record('pools.status_writes_per_min', writes / POOLS);
     record('pools.rss_mb', (await metrics.read('process_resident_memory_bytes')) / 1e6);
-    if (run === RUNS) break;
-    await producers.emptyAll();
-    await until(() => names.every((name) => tenant.history.of(name).at(-1)?.replicas === 0), {
-      what: 'all are back at zero',
-      limitMs: 240_000,
-      everyMs: 500,
-    });
+    const toZero = await runToZero(tenant, names, producers.emptyAll);
+    record('pools.to_zero_1000_s', toZero);
+    say(`run ${run} of ${RUNS}: every Deployment is at zero again after ${toZero} s`);
   }
   await producers.close();
   // A thousand pools are not taken away one by one: the whole cluster goes.
@@ -104,6 +112,22 @@ async function runBurst(tenant: Tenant, names: readonly string[], addToAll: () =
     { what: `${names.length} Deployments are scaled`, limitMs: 120_000, everyMs: 100 },
   );
   return (scaledAt - addedAt) / 1000;
+}
+
+/** From before the jobs are taken away until the watch has shown 0 replicas of every Deployment. */
+async function runToZero(tenant: Tenant, names: readonly string[], emptyAll: () => Promise<void>): Promise<number> {
+  const emptiedAt = Date.now();
+  await emptyAll();
+  const last = () => names.map((name) => tenant.history.of(name).at(-1));
+  await until(() => last().every((entry) => entry?.replicas === 0), {
+    what: 'all are back at zero',
+    limitMs: 240_000,
+    everyMs: 500,
+  }).catch((error: unknown) => {
+    const missing = last().filter((entry) => entry?.replicas !== 0).length;
+    throw new BenchError(`${missing} of ${names.length} Deployments are not back at zero`, { cause: error });
+  });
+  return (Math.max(...last().map((entry) => entry?.at ?? 0)) - emptiedAt) / 1000;
 }
 
 async function writesOfAMinute(metrics: OperatorMetrics): Promise<number> {
