@@ -101,8 +101,15 @@ annotations:
 {{- if and $values.operator.poolSelector (not $values.operator.leaseName) (eq (include "awp.fullname" .) .Chart.Name) -}}
 {{- fail "operator.poolSelector needs an operator.leaseName of its own: an operator that waits for another's Lease leaves its pools alone" -}}
 {{- end -}}
-{{- if and $values.operator.watchNamespaces (not $values.rbac.create) $values.rbac.secretNamespaces -}}
+{{- if and (not $values.rbac.create) $values.rbac.secretNamespaces -}}
 {{- fail "rbac.secretNamespaces makes bindings and rbac.create is false: leave one of them out" -}}
+{{- end -}}
+{{- if and $values.operator.watchNamespaces $values.rbac.secretNamespaces -}}
+{{- fail "rbac.secretNamespaces is for an operator that looks everywhere, and operator.watchNamespaces gives it the Secrets of its namespaces already: leave rbac.secretNamespaces out" -}}
+{{- end -}}
+{{- $heap := include "awp.heap" . -}}
+{{- if and $heap (lt (int $heap) 144) -}}
+{{- fail (printf "resources.limits.memory is %v, in which the operator cannot run: give it 192Mi or more" $values.resources.limits.memory) -}}
 {{- end -}}
 {{- if and $values.networkPolicy.workers.enabled (not $values.networkPolicy.workers.namespaces) -}}
 {{- fail "networkPolicy.workers.enabled needs networkPolicy.workers.namespaces: list the namespaces of your pools" -}}
