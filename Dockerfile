@@ -15,7 +15,7 @@ RUN npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 FROM dependencies AS build
 COPY operator operator
 COPY worker worker
-COPY scripts/bundle.ts scripts/image-files.ts scripts/
+COPY scripts/bundle.ts scripts/image-files.ts scripts/undici-connections.cjs scripts/
 RUN node scripts/image-files.ts operator /out/operator && node scripts/image-files.ts worker /out/worker
 
 FROM ${RUNTIME_IMAGE} AS base

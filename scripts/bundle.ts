@@ -36,6 +36,25 @@ const settings: BuildOptions & { metafile: true } = {
   logLevel: 'silent', // what it has to say is in what it throws
 };
 
+const CLIENT_NODE = '@kubernetes/client-node';
+
+/** Memory of the operator is mostly code that it loads: it gets only that part of two large packages that it uses. */
+const lean: Plugin = {
+  name: 'lean',
+  setup: (build) => {
+    build.onResolve({ filter: /^undici$/ }, () => ({ path: join(project, 'scripts/undici-connections.cjs') }));
+    // It does not say of itself that its modules do nothing but export: without that, all of them are bundled.
+    build.onResolve(
+      { filter: /^\.|^@kubernetes\/client-node$/ },
+      async ({ path, importer, kind, resolveDir, pluginData }) => {
+        if (pluginData === lean.name || !`${importer} ${path}`.includes(CLIENT_NODE)) return undefined;
+        const found = await build.resolve(path, { importer, kind, resolveDir, pluginData: lean.name });
+        return { path: found.path, sideEffects: false };
+      },
+    );
+  },
+};
+
 /** Entries of worker threads: files of their own, beside the bundle that starts them. */
 const threads: Readonly<Record<BundleTarget, Readonly<Record<string, string>>>> = {
   operator: { 'lease-thread': join(project, 'operator/kube/lease-thread.ts') },
@@ -55,7 +74,7 @@ export const bundle = async (
   plugins: readonly Plugin[] = [],
 ): Promise<Bundle> => {
   const entryPoints = { [target]: join(project, folders[target], 'main.ts'), ...threads[target] };
-  const { metafile } = await build({ ...settings, entryPoints, outdir, plugins: [...plugins] });
+  const { metafile } = await build({ ...settings, entryPoints, outdir, plugins: [lean, ...plugins] });
   return { files: Object.keys(entryPoints).map((name) => join(outdir, `${name}.mjs`)), metafile };
 };
 
