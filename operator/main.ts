@@ -21,6 +21,7 @@ import { createOwnWrites } from './loop/own-writes.ts';
 import { OperatorChecks } from './observe/dependencies/operator-checks.ts';
 import { SupabaseChecker } from './observe/dependencies/supabase.ts';
 import { DeploymentBesideReader } from './observe/deployment-beside.ts';
+import { Endings } from './observe/endings.ts';
 import { RedisAccessRegistry } from './observe/queue/redis-access.ts';
 import { PrometheusSource } from './observe/prometheus-source.ts';
 import { PrometheusClient } from './observe/queue/prometheus-client.ts';
@@ -96,6 +97,7 @@ function sourcesOf({ config, client, election }: Kube, onNews: Enqueue) {
   const prometheusClient = new PrometheusClient({ now });
   return {
     scraper: new Scraper({ now }),
+    endings: new Endings({ now }),
     witness: new ReplicaWitness({ now }),
     tokens: new PoolTokens(secretCache),
     /** Only a leader tells replicas anything. */
@@ -138,14 +140,14 @@ function actorsOf(kube: Kube, { tokens, cordoner }: ReturnType<typeof sourcesOf>
 function build(kube: Kube) {
   const { config, client, log, registry, poolMetrics, ownWrites, election } = kube;
   const enqueue: Enqueue = (key) => controller.enqueue(key);
-  const cluster = watchCluster(kube, enqueue);
+  const sources = sourcesOf(kube, enqueue);
+  const cluster = watchCluster({ ...kube, endings: sources.endings }, enqueue);
   const redis = new RedisAccessRegistry({
     now,
     logger: log,
     onWake: (key) => pass.wake(key),
     onCommands: (key, commands) => poolMetrics.redisCommands(refOf(key), commands),
   });
-  const sources = sourcesOf(kube, enqueue);
   const crowded = () => controller.crowded();
   const pass = new PoolPass({
     gather: {

@@ -127,6 +127,7 @@ export class PoolPass {
         : await this.#writeStatus({ type: poolType, ...object }, { entry, before: pool.status, next: decision.status });
     reporter.events(pool, eventsOf(decision, acted));
     reporter.drained(pool, decision.drainOutcomes);
+    reporter.interrupted(pool, decision.interruptions);
     const { redis, againInMs } = observation;
     const lookAgainInMs = redis?.lookAgainInMs() ?? Number.POSITIVE_INFINITY;
     return Math.min(decision.recheckAfterMs, owedInMs ?? Number.POSITIVE_INFINITY, againInMs, lookAgainInMs);

@@ -24,7 +24,8 @@ import {
   targetIndex,
 } from './observe/autoscalers.ts';
 import { poolType, projectDeployment, projectPool, projectReplicaSet } from './observe/cluster.ts';
-import { projectPod } from './observe/pods.ts';
+import type { Endings } from './observe/endings.ts';
+import { type PodObject, projectPod } from './observe/pods.ts';
 import { QUEUE_INDEX, queueIndex } from './observe/rivals.ts';
 
 export type Enqueue = (poolKey: string) => void;
@@ -35,13 +36,14 @@ export type WatchParts = Readonly<{
   log: Logger;
   metrics: KubeMetrics;
   ownWrites: OwnWrites;
+  endings: Pick<Endings, 'note'>;
 }>;
 
 /** The one trouble at the start that a person has to end. */
 export const NOT_INSTALLED = `the definition of ${KIND} is not installed: kubectl apply --server-side -f crds/`;
 
 /** The stores of what the operator reads; each change asks for a pass over its pool. */
-export function watchCluster({ config, transport, log, metrics, ownWrites }: WatchParts, enqueue: Enqueue) {
+export function watchCluster({ config, transport, log, metrics, ownWrites, endings }: WatchParts, enqueue: Enqueue) {
   const common = { transport, log, metrics, namespaces: config.WATCH_NAMESPACES };
   const ofPools = {
     ...common,
@@ -66,7 +68,11 @@ export function watchCluster({ config, transport, log, metrics, ownWrites }: Wat
     },
   });
   const deployments = createReflector({ ...ofPools, type: deploymentType, project: projectDeployment });
-  const pods = createReflector({ ...ofPools, type: podType, project: projectPod });
+  const onPod: (change: Change<PodObject>) => void = (change) => {
+    endings.note(change);
+    ofPools.onChange(change);
+  };
+  const pods = createReflector({ ...ofPools, type: podType, project: projectPod, onChange: onPod });
   const replicaSets = createReflector({ ...ofPools, type: replicaSetType, project: projectReplicaSet });
   for (const reflector of [pools, deployments, pods, replicaSets]) ownWrites.watch(reflector);
   const ofAutoscalers = {

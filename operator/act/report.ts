@@ -1,6 +1,7 @@
 import type { Decision, Deletion, PoolEvent } from '../core/decision.ts';
 import type { Care } from '../core/health/look-after.ts';
 import type { DrainOutcome } from '../core/drain/outcome.ts';
+import type { Interruption } from '../core/interruptions.ts';
 import { messageOf, type Logger } from '../kube/log.ts';
 import { keyOf, type ObjectRef } from '../kube/resources.ts';
 import type { PoolMetrics } from '../telemetry/metrics.ts';
@@ -95,6 +96,15 @@ export class Reporter {
     for (const { outcome, replica, because } of outcomes) {
       metrics.scaleDowns.inc({ outcome });
       log.info({ pool: keyOf(pool), replica, outcome, because }, 'drained');
+    }
+  }
+
+  /** One line for each replica that ended before its jobs had. */
+  interrupted(pool: PoolIdentity, interruptions: readonly Interruption[]): void {
+    const { metrics, log } = this.#options;
+    for (const { cause, replica, jobs, because } of interruptions) {
+      metrics.jobsInterrupted.inc({ cause }, jobs);
+      log.warn({ pool: keyOf(pool), replica, cause, jobs, because }, 'jobs interrupted');
     }
   }
 

@@ -18,6 +18,7 @@ import { healthEvents } from './health/events.ts';
 import { type Care, lookAfter } from './health/look-after.ts';
 import { sayBudget, sayDependencies } from './health/say.ts';
 import { holdTarget } from './hold.ts';
+import { withInterruptions } from './interruptions.ts';
 import { known, type Known } from './known.ts';
 import { learnMeanDuration, meanRunningMs } from './mean-duration.ts';
 import { learnColdStart } from './memory.ts';
@@ -31,7 +32,9 @@ import { chooseTarget, type Target } from './target.ts';
 import { verdictOf } from './verdict.ts';
 
 /** From everything that is known of a pool to what to do, and why: the same state always gives the same decision. */
-export function decide(observed: PoolState): Decision {
+export const decide = (observed: PoolState): Decision => withInterruptions(observed, decideScaling(observed));
+
+function decideScaling(observed: PoolState): Decision {
   const learned = { ...observed, memory: learn(observed) };
   const queue = viewQueue(learned);
   const deployment = learned.deployment.ok ? learned.deployment.value : null;
@@ -114,6 +117,7 @@ function decideNothing(
     actions: [],
     drainSteps: [],
     drainOutcomes: [],
+    interruptions: [],
     makesToken: false,
     makesBudget: false,
     status: renderStatus({
@@ -220,9 +224,10 @@ function countDraining(drain: DrainPlan | undefined): number {
 const drainDecisionOf = (
   state: PoolState,
   { drain, drainOutcomes }: Readonly<{ drain: DrainPlan | undefined; drainOutcomes: Decision['drainOutcomes'] }>,
-): Pick<Decision, 'drainSteps' | 'drainOutcomes' | 'makesToken' | 'makesBudget'> => ({
+): Pick<Decision, 'drainSteps' | 'drainOutcomes' | 'interruptions' | 'makesToken' | 'makesBudget'> => ({
   drainSteps: drain?.steps ?? [],
   drainOutcomes,
+  interruptions: [],
   makesToken: state.pool.spec.mode === 'Auto' && makesToken(state),
   makesBudget: state.pool.spec.mode === 'Auto' && makesBudget(state),
 });

@@ -4,6 +4,7 @@ import type { DrainOutcome } from './drain/outcome.ts';
 import type { DrainStep } from './drain/steps.ts';
 import type { Millis } from './known.ts';
 import type { Care } from './health/look-after.ts';
+import type { Interruption } from './interruptions.ts';
 import type { Manifest } from './manifest.ts';
 import type { FailureReason } from './restarts/failures.ts';
 import type { ScaleMemory } from './state.ts';
@@ -37,6 +38,8 @@ export type Decision = Readonly<{
   drainSteps: readonly DrainStep[];
   /** What became of replicas that were drained. */
   drainOutcomes: readonly DrainOutcome[];
+  /** Jobs that have to be started again because their replica has ended. */
+  interruptions: readonly Interruption[];
   /** The Secret with the token for the replicas is to be made. */
   makesToken: boolean;
   /** The PodDisruptionBudget is to be made, where there is none. */

@@ -6,6 +6,7 @@ import type { Check, DependencyName } from './dependencies/check.ts';
 import type { HealthMemory } from './health/memory.ts';
 import type { ReplicaHealth } from './health/replica-health.ts';
 import type { ActiveJobs, DrainMemory, Mark, ReplicaAnswer } from './drain/view.ts';
+import type { Ending, InterruptionMemory } from './interruptions.ts';
 import type { Known, Millis } from './known.ts';
 import type { WorkerContainer } from './restarts/view.ts';
 import type { WantedEntry } from './window.ts';
@@ -171,6 +172,7 @@ export type ScaleMemory = Readonly<{
   account?: Account;
   health: HealthMemory;
   drain: DrainMemory;
+  interruptions?: InterruptionMemory;
   /** When the status was written last: numbers alone are written at most every ten seconds. */
   statusWrittenAt?: Millis;
 }>;
@@ -210,5 +212,7 @@ export type PoolState = Readonly<{
   epoch: string;
   /** Absent: no replica can be told to take no new job. */
   drain?: DrainFacts;
+  /** Workers that have ended in the last minutes, by what they said last. */
+  endings?: readonly Ending[];
   memory: ScaleMemory;
 }>;

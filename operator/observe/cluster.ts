@@ -33,6 +33,7 @@ export type Raw = Readonly<{
     generation?: number;
     creationTimestamp?: string;
     deletionTimestamp?: string;
+    deletionGracePeriodSeconds?: number;
     labels?: Readonly<Record<string, string>>;
     annotations?: Readonly<Record<string, string>>;
     ownerReferences?: readonly Readonly<{ uid: string; kind: string; controller?: boolean }>[];

@@ -13,6 +13,7 @@ import type { PodObject } from './pods.ts';
 import type { PrometheusSource } from './prometheus-source.ts';
 import type { DeploymentBesideReader } from './deployment-beside.ts';
 import { type DrainParts, lookAtDrain } from './drain-facts.ts';
+import type { Endings } from './endings.ts';
 import type { DepthReading, QueueDepth } from './queue/depth.ts';
 import type { PoolRedis, RedisAccessRegistry } from './queue/redis-access.ts';
 import { readSettled } from './queue/settled.ts';
@@ -39,6 +40,7 @@ export type GatherParts = DrainParts &
     urlMarks: UrlMarks;
     replicaSets: Pick<Reflector<ReplicaSetObject>, 'store' | 'synced'>;
     health: HealthWatch;
+    endings: Pick<Endings, 'of'>;
     checks: OperatorChecks;
     random: () => number;
     queues: QueueDirectory;
@@ -104,6 +106,7 @@ export async function gather(parts: GatherParts, pool: Pool, options: GatherOpti
     autoscalers: findAutoscalers(parts.autoscalers, pool),
     epoch: parts.epoch(),
     drain: drain.facts,
+    endings: parts.endings.of(key),
     memory: options.memory,
   };
   return {

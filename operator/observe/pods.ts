@@ -1,7 +1,9 @@
+import { z } from 'zod';
 import { DELETION_COST_ANNOTATION, PROVEN_IDLE_ANNOTATION, SERVING_LABEL, WORKER_CONTAINER } from '../api/names.ts';
 import { LOWEST_COST } from '../core/drain/foreign-cost.ts';
 import { readMark } from '../core/drain/mark-text.ts';
 import type { Mark } from '../core/drain/view.ts';
+import type { Ending } from '../core/interruptions.ts';
 import type { Millis } from '../core/known.ts';
 import type { WorkerContainer } from '../core/restarts/view.ts';
 import { type Identity, identityOf, poolOf, type Raw } from './cluster.ts';
@@ -22,6 +24,10 @@ export type PodObject = Identity &
     unscheduledBecause?: string;
     disrupted: boolean;
     worker: WorkerContainer;
+    /** When it was told to go. */
+    deletedAt?: Millis;
+    /** The last end of its worker's process, and what that said of its jobs. */
+    ended?: Pick<Ending, 'at' | 'handedBack' | 'lost'>;
     /** The mark of a proven replica. */
     mark?: Mark;
     /** A pod-deletion-cost of somebody else. */
@@ -57,7 +63,7 @@ type RawCondition = Readonly<{
   message?: string;
 }>;
 
-type RawExit = Readonly<{ exitCode?: number; reason?: string; finishedAt?: string }>;
+type RawExit = Readonly<{ exitCode?: number; reason?: string; finishedAt?: string; message?: string }>;
 
 type RawContainerStatus = Readonly<{
   name?: string;
@@ -92,6 +98,8 @@ export function projectPod(raw: unknown): PodObject {
     ...scheduling(status),
     disrupted: status.conditions?.some(({ type, status: is }) => type === 'DisruptionTarget' && is === 'True') ?? false,
     worker: viewWorker(object),
+    ...deletionOf(metadata),
+    ...endedOf(status),
     ...leavingOf(object),
     ...(status.podIP === undefined ? {} : { address: status.podIP }),
     port: portOf(spec),
@@ -183,4 +191,31 @@ function exitOf(exit: RawExit | undefined): Pick<WorkerContainer, 'lastExit'> {
   if (exit === undefined) return {};
   const { exitCode: code = -1, reason, finishedAt } = exit;
   return { lastExit: { at: timeOf(finishedAt), code, ...(reason === undefined ? {} : { reason }) } };
+}
+
+/** The deletion's time is that of its end: the grace is in it. */
+function deletionOf({
+  deletionTimestamp,
+  deletionGracePeriodSeconds = 0,
+}: RawPod['metadata']): Pick<PodObject, 'deletedAt'> {
+  if (deletionTimestamp === undefined) return {};
+  return { deletedAt: timeOf(deletionTimestamp) - deletionGracePeriodSeconds * 1000 };
+}
+
+/** As the worker writes it (docs/worker-endpoints.md); an image may write anything else, or nothing. */
+const lastWords = z.object({ handedBack: z.number().int().min(0), lost: z.number().int().min(0) });
+
+function endedOf({ containerStatuses = [] }: NonNullable<RawPod['status']>): Pick<PodObject, 'ended'> {
+  const { state, lastState } = containerStatuses.find(({ name }) => name === WORKER_CONTAINER) ?? {};
+  const exit = state?.terminated ?? lastState?.terminated;
+  const words = lastWords.safeParse(parseJson(exit?.message));
+  return exit === undefined || !words.success ? {} : { ended: { at: timeOf(exit.finishedAt), ...words.data } };
+}
+
+function parseJson(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '');
+  } catch {
+    return undefined;
+  }
 }

@@ -10,6 +10,7 @@ export type PoolMetrics = Readonly<{
   passSeconds: Histogram;
   writes: Counter<'object' | 'outcome'>;
   scaleDowns: Counter<'outcome'>;
+  jobsInterrupted: Counter<'cause'>;
   unhandledErrors: Counter;
   queues: QueueGauges;
   /** The pool's share of commands that were sent to its Redis. */
@@ -64,6 +65,7 @@ export function createPoolMetrics(registry: Registry): PoolMetrics {
       registers,
     }),
     scaleDowns: createScaleDowns(registry),
+    jobsInterrupted: createJobsInterrupted(registry),
     unhandledErrors: createUnhandledErrors(registry),
     forget: ({ namespace, name }) => {
       queues.hide({ namespace, name });
@@ -83,5 +85,17 @@ function createScaleDowns(registry: Registry): Counter<'outcome'> {
     registers: [registry],
   });
   for (const outcome of ['proven', 'reversed', 'timed_out'] as const) counter.inc({ outcome }, 0);
+  return counter;
+}
+
+/** Likewise: that scale_down stays 0 can be watched only where it is there. */
+function createJobsInterrupted(registry: Registry): Counter<'cause'> {
+  const counter = new Counter({
+    name: 'awp_jobs_interrupted_total',
+    help: 'Jobs that a worker did not end before it had to go, by what ended it; they are started again.',
+    labelNames: ['cause'],
+    registers: [registry],
+  });
+  for (const cause of ['scale_down', 'rollout', 'restart', 'disruption', 'unknown']) counter.inc({ cause }, 0);
   return counter;
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../cluster/until.ts';
 import { installOperator, onOperator } from '../fixtures/stage/install.ts';
+import { openOperatorMetrics } from '../fixtures/stage/operator-metrics.ts';
 import { readPods, untilPool, untilReplicas } from '../fixtures/stage/pool.ts';
 import { stageOfTests } from '../fixtures/stage/stage.ts';
 import { openTenant, type PoolOfTest, type Tenant } from '../fixtures/stage/tenant.ts';
@@ -78,6 +79,38 @@ describe.concurrent('a pool that needs fewer replicas than it has', () => {
     expect(await names()).toEqual(before);
     expect(await pool.jobs.outcome([...first, ...second])).toMatchObject(eachOnce(4));
   }, 180_000);
+});
+
+describe.concurrent('a job that a rollout does not let end', () => {
+  it('is started again at once, and counted as interrupted by the rollout, not by a scale-down', async () => {
+    const metrics = await openOperatorMetrics(stage);
+    const interrupted = (cause: string) => metrics.read('awp_jobs_interrupted_total', `cause="${cause}"`);
+    const [rollouts, scaleDowns] = [await interrupted('rollout'), await interrupted('scale_down')];
+    const sizing = { concurrency: 1, maxReplicas: 1, targetWait: '1s', window: '5s' };
+    const pool = await tenant.addPool({ name: 'rolled', ...sizing, drain: { timeout: '30s' } });
+    const long = await addJob(pool, 45_000);
+    await until(async () => (await pool.jobs.queue.getJobState(long)) === 'active', {
+      what: 'the job runs',
+      limitMs: 40_000,
+    });
+    await kubectl('rollout', 'restart', 'deployment/rolled');
+    await until(async () => (await interrupted('rollout')) === rollouts + 1, {
+      what: 'the job is counted as interrupted by the rollout',
+      limitMs: 120_000,
+    });
+    const said = await until(
+      async () => {
+        const found = await notes('JobsInterrupted', 'rolled');
+        return found.length > 0 && found;
+      },
+      { what: 'an event says so', limitMs: 20_000 },
+    );
+    expect(said).toEqual([expect.stringContaining('gave 1 job back to the queue when a rollout replaced it')]);
+    await pool.jobs.untilDone([long], 120_000);
+    expect(await pool.jobs.outcome([long])).toMatchObject({ completed: 1, failed: 0, runTwice: 1 });
+    expect(await interrupted('scale_down')).toBe(scaleDowns);
+    await metrics.close();
+  }, 240_000);
 });
 
 /** So slow to be shown not ready that an operator is gone long before it could take the replica away. */
