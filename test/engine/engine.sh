@@ -6,6 +6,8 @@ set -euo pipefail
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p "$DATA"
-exec "$DOCKERD" --host "unix://$SOCKET" --data-root "$DATA" --exec-root /run/docker --pidfile /run/docker.pid \
-  --bridge none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false --userland-proxy=false \
-  --cgroup-parent "/$GROUP" --log-level warn
+# What builds leave for the next one is in DATA too: bounded, or every changed source adds to it for ever.
+echo '{"builder": {"gc": {"enabled": true, "defaultKeepStorage": "2GB"}}}' >/run/daemon.json
+exec "$DOCKERD" --config-file /run/daemon.json --host "unix://$SOCKET" --data-root "$DATA" \
+  --exec-root /run/docker --pidfile /run/docker.pid --cgroup-parent "/$GROUP" --log-level warn \
+  --bridge none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false --userland-proxy=false
