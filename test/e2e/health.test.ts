@@ -15,7 +15,7 @@ import {
 import { embeddedOf, freezeRedis } from '../fixtures/stage/sabotage.ts';
 import { stageOfTests } from '../fixtures/stage/stage.ts';
 import { openTenant, type Tenant } from '../fixtures/stage/tenant.ts';
-import { ONE_WEDGED_WORKER } from '../fixtures/stage/wedged-worker.ts';
+import { END_OF_THE_WEDGED, ONE_DEAD_WORKER, ONE_WEDGED_WORKER } from '../fixtures/stage/wedged-worker.ts';
 
 const stage = stageOfTests();
 const isEmbedded = embeddedOf(stage) !== undefined;
@@ -85,7 +85,7 @@ describe.concurrent('a replica that', () => {
     history.stop();
   });
 
-  it('takes no job although jobs wait is replaced once, and the others do its work', async () => {
+  it('takes no job although jobs wait is cordoned, ends what it runs and is replaced once, and the others do its work', async () => {
     const tenant = await aTenant('wedged');
     const { ref, jobs } = await tenant.addPool({
       name: 'wedged',
@@ -104,6 +104,39 @@ describe.concurrent('a replica that', () => {
     expect(await restartsIn(ref)).toEqual([expect.stringMatching(/it has taken no job for .* although jobs wait/)]);
     expect(history.uids()).toHaveLength(3);
     history.stop();
+    const redis = await tenant.redis.connect();
+    await until(async () => (await redis.get(END_OF_THE_WEDGED)) !== null, { what: 'it has ended', limitMs: 60_000 });
+    expect(JSON.parse((await redis.get(END_OF_THE_WEDGED)) ?? '')).toEqual({ active: 0, cordoned: true });
+  });
+
+  it('has a dead event loop is started again by its kubelet, in place and at no cost', async () => {
+    const tenant = await aTenant('dead');
+    const options = { name: 'dead', minReplicas: 1, maxReplicas: 1, health: HEALTH, restarts: restarts(3) };
+    const { ref } = await tenant.addPool({ ...options, container: ONE_DEAD_WORKER });
+    await untilAllReady(ref, 1);
+    const [uid = ''] = Object.keys(await identitiesOf(stage, ref));
+    // Ten seconds until it dies, 90 until it is started again, and a busy machine.
+    await until(async () => ((await identitiesOf(stage, ref))[uid] ?? 0) >= 1, {
+      what: 'the kubelet starts its container again',
+      limitMs: 200_000,
+    });
+    await untilAllReady(ref, 1);
+    expect((await readPool(stage, ref))?.status?.restarts).toMatchObject({ used: 0, left: 3 });
+    expect(await restartsIn(ref)).toEqual([]);
+  });
+
+  it('uses more memory than its limit is counted, and the limit is named', async () => {
+    const tenant = await aTenant('memory');
+    const eats = `const all = []; setInterval(() => all.push(Buffer.alloc(32 << 20, 1)), 50);`;
+    const container = { command: ['/usr/bin/node', '-e', eats], resources: { limits: { memory: '96Mi' } } };
+    const ref = { namespace: tenant.namespace, name: 'memory' };
+    const options = { minReplicas: 1, maxReplicas: 1, health: HEALTH, restarts: restarts(1) };
+    await stage.kubectl.apply([poolManifest({ ...ref, ...options, image, container })]);
+    await until(async () => (await restartsIn(ref)).length === 1, { what: 'it is restarted', limitMs: 240_000 });
+    expect(await restartsIn(ref)).toEqual([
+      expect.stringMatching(/restarted \(1 of 1 retries\): .* more memory than its limit of 96Mi \(OOMKilled\)/),
+    ]);
+    expect((await readPool(stage, ref))?.status?.restarts).toMatchObject({ used: 1, left: 0 });
   });
 
   it.skipIf(!isEmbedded)('alone cannot reach Redis is replaced, and the others are left alone', async () => {
@@ -135,13 +168,16 @@ describe.concurrent('a replica that', () => {
     expect(await restartsIn(ref)).toEqual([expect.stringContaining('it alone cannot reach Redis')]);
   });
 
-  it('has no image, or is evicted, spends nothing', async () => {
+  it('has no image, no configuration or no node, or is evicted, spends nothing', async () => {
     const tenant = await aTenant('spends-nothing');
     const evicted = await tenant.addPool({ name: 'evicted', minReplicas: 1, health: HEALTH, restarts: restarts(3) });
     const options = { minReplicas: 1, health: HEALTH, restarts: restarts(3) };
     const missing = { namespace: tenant.namespace, name: 'missing' };
     await stage.kubectl.apply([poolManifest({ ...missing, ...options, image: 'registry.local/not-there:1' })]);
     const huge = { namespace: tenant.namespace, name: 'huge' };
+    const unset = { namespace: tenant.namespace, name: 'unset' };
+    const envFrom = { envFrom: [{ configMapRef: { name: 'not-there' } }] };
+    await stage.kubectl.apply([poolManifest({ ...unset, ...options, image, container: envFrom })]);
     const container = { resources: { requests: { cpu: '500' } } };
     await stage.kubectl.apply([poolManifest({ ...huge, ...options, image, container })]);
     await untilAllReady(evicted.ref, 1);
@@ -149,6 +185,10 @@ describe.concurrent('a replica that', () => {
     await evict(stage, { ...evicted.ref, name: pod?.metadata.name ?? '' });
     await until(async () => /ErrImagePull|ImagePullBackOff/.test((await wordsOf(missing)) ?? ''), {
       what: "the kubelet's words stand in the status",
+      limitMs: 60_000,
+    });
+    await until(async () => /configmap "not-there" not found/.test((await wordsOf(unset)) ?? ''), {
+      what: "the kubelet's words of the missing ConfigMap stand in the status",
       limitMs: 60_000,
     });
     await until(async () => (await wordsOf(huge))?.includes('Insufficient cpu') === true, {
@@ -163,12 +203,16 @@ describe.concurrent('a replica that', () => {
       },
     );
     await untilAllReady(evicted.ref, 1);
-    for (const ref of [evicted.ref, missing, huge]) {
+    for (const ref of [evicted.ref, missing, unset, huge]) {
       expect((await readPool(stage, ref))?.status?.restarts).toMatchObject({ used: 0, left: 3 });
       expect(await restartsIn(ref)).toEqual([]);
     }
     const said = (await readEvents(stage, huge)).filter(({ reason }) => reason === 'ReplicaCannotStart');
     expect(said).toHaveLength(1);
+    const data = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { namespace: tenant.namespace, name: 'not-there' } };
+    await stage.kubectl.apply([data]);
+    // By itself: its kubelet tries again.
+    await untilAllReady(unset, 1);
   });
 });
 

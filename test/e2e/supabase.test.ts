@@ -88,6 +88,23 @@ describe('a Supabase that is required', () => {
     expect((await readEvents(stage, pool)).filter(({ reason }) => reason === 'ReplicaRestarted')).toEqual([]);
   });
 
+  it('that is out lets one replica start where there is none and jobs wait, to see whether it is over', async () => {
+    const { ref: pool, jobs } = await tenant.addPool({ name: 'canary', ...OPTIONS, minReplicas: 0 });
+    await supabase.answer(503);
+    await untilSaid(pool, 'DependencyUnavailable', /Supabase is out: for the operator it answers 503/);
+    const ids = await jobs.add({ jobs: 100, minMs: 100, maxMs: 200 });
+    await untilPool(stage, pool, {
+      what: 'one replica has started and is held',
+      limitMs: 90_000,
+      holds: ({ status }) => status?.workers?.length === 1 && status.workers[0]?.phase === 'Held',
+    });
+    expect((await readPool(stage, pool))?.status?.replicas).toMatchObject({ current: 1 });
+    await supabase.answer('ok');
+    await jobs.untilDone(ids, 120_000);
+    expect(await jobs.outcome(ids)).toMatchObject({ jobs: 100, completed: 100, failed: 0, lost: 0, runTwice: 0 });
+    await untilWell(pool);
+  });
+
   it('that refuses only the key of the workers freezes the pool, and the corrected template is applied all the same', async () => {
     const wrong = { env: [{ name: 'SUPABASE_SERVICE_ROLE_KEY', value: 'sb_secret_wrong' }] };
     const { ref: pool } = await tenant.addPool({ name: 'wrong-key', ...OPTIONS, container: wrong });
