@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../cluster/until.ts';
+import { kubectlAwp } from '../fixtures/stage/kubectl-awp.ts';
 import { installOperator } from '../fixtures/stage/install.ts';
 import {
   conditionOf,
@@ -82,6 +83,10 @@ describe.concurrent('a pool at zero', () => {
     expect(titles.split(/\s+/)).toEqual(columns);
     expect(values.split(/\s+/).slice(0, -1)).toEqual(['explained', 'True', '2', '2', '6', '0', 'SizedToQueue']);
     expect(await kubectl('get', 'awp', 'explained', '-o', 'wide')).toContain(because);
+    const explained = await kubectlAwp(stage, ['explain', 'pool/explained', '-n', tenant.namespace]);
+    // Jobs may have started, or ended, by now: what it says is what the status says at that moment.
+    expect(explained).toMatch(/^\S+\/explained: \w+, since .*\n {2}\S.*\n {2}\d wanted, \d there, \d ready/);
+    expect(explained).toMatch(/\n {2}slots a replica +5 .*\n {2}wait target +5s .*\n {2}replicas allowed +0 to 4 /);
 
     await pool.jobs.untilDone(ids, 30_000);
     await untilReplicas(stage, pool.ref, { replicas: 0, limitMs: 30_000 });
