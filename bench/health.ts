@@ -53,6 +53,7 @@ class Pool {
 
   constructor(port: number) {
     this.#targets = Array.from({ length: REPLICAS }, (_, i) => ({
+      namespace: 'bench',
       uid: `uid-${nameOf(i)}`,
       name: nameOf(i),
       ip: addressOf(i),

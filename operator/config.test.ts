@@ -25,6 +25,7 @@ describe('the environment of the operator', () => {
       CONCURRENT_PASSES: 16,
       KUBE_API_QPS: 200,
       KUBE_API_BURST: 500,
+      REPLICA_HEALTH_THROUGH: 'PodAddress',
       WATCH_NAMESPACES: [],
     });
   });
@@ -38,6 +39,7 @@ describe('the environment of the operator', () => {
       CONCURRENT_PASSES: '2.5',
       KUBE_API_QPS: '0',
       KUBE_API_BURST: 'many',
+      REPLICA_HEALTH_THROUGH: 'Proxy',
       WATCH_NAMESPACES: 'agents, Agents',
       POOL_SELECTOR: 'shard: a',
     };
@@ -50,6 +52,7 @@ describe('the environment of the operator', () => {
       'CONCURRENT_PASSES: must be a whole number from 1 to 256',
       'KUBE_API_QPS: must be a number from 1 to 1000',
       'KUBE_API_BURST: must be a whole number from 1 to 2000',
+      'REPLICA_HEALTH_THROUGH: must be one of PodAddress, PodProxy',
       'WATCH_NAMESPACES: must be names of namespaces with commas between them; "Agents" is none',
       'POOL_SELECTOR: must be a label selector such as shard=a or shard in (a, b)',
       'LEASE_NAME: is required with POOL_SELECTOR: operators with different pools need different leases',

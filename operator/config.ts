@@ -34,6 +34,8 @@ const SELECTOR = new RegExp(`^${REQUIREMENT}(,${REQUIREMENT})*$`);
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 
+const WAYS_TO_REPLICAS = ['PodAddress', 'PodProxy'] as const;
+
 const environment = z.object({
   /** Name of the pod; the identity of the lease's holder. */
   POD_NAME: z.string().min(1),
@@ -55,6 +57,10 @@ const environment = z.object({
   KUBE_API_QPS: number('a number', { least: 1, most: 1000 }).default(200),
   /** Calls that may be made at once after a pause. */
   KUBE_API_BURST: whole(1, 2000).default(500),
+  /** By which way replicas are asked for their health. PodProxy: through the API server, where pods have no address. */
+  REPLICA_HEALTH_THROUGH: z
+    .enum(WAYS_TO_REPLICAS, { error: `must be one of ${WAYS_TO_REPLICAS.join(', ')}` })
+    .default('PodAddress'),
   /** The only namespaces that are looked at; empty: all. */
   WATCH_NAMESPACES: namespaces.default([]),
   /** Label selector: the pools that this operator looks after, where several share them. */

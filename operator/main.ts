@@ -7,7 +7,7 @@ import { GROUP_VERSION, KIND } from './api/names.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { serveHttp } from './http/server.ts';
 import { createKubeClient } from './kube/client.ts';
-import { credentialsFromKubeConfig } from './kube/credentials.ts';
+import { type CredentialSource, credentialsFromKubeConfig } from './kube/credentials.ts';
 import { createEventRecorder } from './kube/events.ts';
 import { createLeaderElector } from './kube/lease.ts';
 import { createKubeMetrics } from './kube/metrics.ts';
@@ -29,7 +29,8 @@ import { PoolTokens } from './observe/pool-token.ts';
 import { RedisSecretReader } from './observe/redis-secret.ts';
 import { SecretCache } from './observe/secret-cache.ts';
 import { HealthClient } from './observe/replicas/health-client.ts';
-import { HealthWatch } from './observe/replicas/health-watch.ts';
+import { ProxiedHealthClient } from './observe/replicas/health-proxy.ts';
+import { type HealthAsker, HealthWatch } from './observe/replicas/health-watch.ts';
 import { Scraper } from './observe/replicas/scrape.ts';
 import { ReplicaWitness } from './observe/replicas/witness.ts';
 import { QueueDirectory } from './observe/rivals.ts';
@@ -87,11 +88,23 @@ function connect(config: Config) {
     log,
     metrics,
   });
-  return { config, log, registry, metrics, poolMetrics, election, transport, ownWrites, client, recorder };
+  const health = healthAsker(config, { credentials, userAgent });
+  return { config, log, registry, metrics, poolMetrics, election, transport, ownWrites, client, recorder, health };
+}
+
+/** Connections of their own: replicas that hang must not keep the operator from writing. */
+function healthAsker(
+  config: Config,
+  { credentials, userAgent }: Readonly<{ credentials: CredentialSource; userAgent: string }>,
+): HealthAsker {
+  if (config.REPLICA_HEALTH_THROUGH === 'PodAddress') return new HealthClient(now);
+  const rate = { perSecond: config.KUBE_API_QPS, burst: config.KUBE_API_BURST };
+  const limits = { rate, connections: 64, retries: 0, maxResponseBytes: 65_536 };
+  return new ProxiedHealthClient({ transport: createTransport({ credentials, userAgent, limits }), now });
 }
 
 /** Who is asked beside the queue's Redis: replicas, Prometheus servers, Supabase, and Secrets for the ways to them. */
-function sourcesOf({ config, client, election }: Kube, onNews: Enqueue) {
+function sourcesOf({ config, client, election, health }: Kube, onNews: Enqueue) {
   const secretCache = new SecretCache({ client, now });
   const account = `${config.POD_NAMESPACE}:${config.SERVICE_ACCOUNT}`;
   const prometheusClient = new PrometheusClient({ now });
@@ -102,7 +115,7 @@ function sourcesOf({ config, client, election }: Kube, onNews: Enqueue) {
     tokens: new PoolTokens(secretCache),
     /** Only a leader tells replicas anything. */
     cordoner: new Cordoner({ now, mayAct: () => election.isLeader() }),
-    health: new HealthWatch({ client: new HealthClient(now), onNews, now }),
+    health: new HealthWatch({ client: health, onNews, now }),
     checks: new OperatorChecks({ now, secrets: secretCache, supabase: new SupabaseChecker(), onNews }),
     prometheusClient,
     secrets: new RedisSecretReader(secretCache, { role: config.SECRETS_ROLE, account }),

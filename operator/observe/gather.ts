@@ -19,6 +19,7 @@ import type { PoolRedis, RedisAccessRegistry } from './queue/redis-access.ts';
 import { readSettled } from './queue/settled.ts';
 import { type QueueQuestion, type QueueReading, readQueue } from './queue/source.ts';
 import type { RedisSecretReader } from './redis-secret.ts';
+import type { HealthTarget } from './replicas/health-client.ts';
 import type { HealthWatch } from './replicas/health-watch.ts';
 import type { Scraped, Scraper, ScrapeTarget } from './replicas/scrape.ts';
 import { openWay, reopenWay, type Way } from './redis-way.ts';
@@ -180,9 +181,11 @@ async function viewDeployment(parts: GatherParts, pool: Pool, readIt: boolean): 
   }
 }
 
-function targetsOf(pods: readonly PodObject[]): readonly ScrapeTarget[] {
-  return pods.flatMap(({ uid, name, address, port, ready, phase, terminating }) =>
-    address === undefined || phase !== 'Running' || terminating ? [] : [{ uid, name, ip: address, port, ready }],
+function targetsOf(pods: readonly PodObject[]): readonly (ScrapeTarget & HealthTarget)[] {
+  return pods.flatMap(({ namespace, uid, name, address, port, ready, phase, terminating }) =>
+    address === undefined || phase !== 'Running' || terminating
+      ? []
+      : [{ namespace, uid, name, ip: address, port, ready }],
   );
 }
 

@@ -4,7 +4,12 @@ import path from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { type CredentialSource, credentialsFromKubeConfig } from '../../operator/kube/credentials.ts';
 import { isNotFound, KubeError } from '../../operator/kube/errors.ts';
-import { createTransport, type KubeRequest } from '../../operator/kube/transport.ts';
+import {
+  createTransport,
+  type KubeRequest,
+  type KubeTransport,
+  type TransportOptions,
+} from '../../operator/kube/transport.ts';
 import { until } from '../cluster/until.ts';
 
 export type KubeObject = Readonly<{
@@ -45,17 +50,22 @@ const withHeaders = (source: CredentialSource, extra: Readonly<Record<string, st
   return { get: () => extend(source.get()), renew: () => extend(source.renew()) };
 };
 
-/** Speaks to the cluster of AWP_KUBECONFIG, as its administrator or as the account that it is given. */
-export const connect = (account?: Account) => {
+/** To the cluster of AWP_KUBECONFIG, as its administrator or as the account that it is given. */
+export const transportAs = (account: Account | undefined, limits: TransportOptions['limits'] = {}): KubeTransport => {
   const kubeconfig = process.env['AWP_KUBECONFIG'];
   if (!kubeconfig) throw new Error('AWP_KUBECONFIG is not set: run this with `npm test -- contract`');
   const source = credentialsFromKubeConfig({ kubeconfig });
   // One header holds one group; the API server adds system:authenticated by itself.
   const headers = account && { 'Impersonate-User': account.user, 'Impersonate-Group': account.groups[0] ?? '' };
-  const transport = createTransport({
+  return createTransport({
     credentials: headers ? withHeaders(source, headers) : source,
-    limits: { rate: { perSecond: 1000, burst: 1000 } },
+    limits: { rate: { perSecond: 1000, burst: 1000 }, ...limits },
   });
+};
+
+/** Speaks to the cluster of AWP_KUBECONFIG, as its administrator or as the account that it is given. */
+export const connect = (account?: Account) => {
+  const transport = transportAs(account);
   const strict = { fieldValidation: 'Strict' };
   return {
     request: <T>(request: KubeRequest) => transport.request<T>(request),

@@ -89,7 +89,7 @@ annotations:
 {{- fail (printf "the resource AgentWorkerPool is not in this cluster: install the chart agent-worker-pool-crds in version %s first, or kubectl apply --server-side -f crds/" .Chart.Version) -}}
 {{- end -}}
 {{- end -}}
-{{- $ours := dict "POD_NAME" "it is the pod's own" "POD_NAMESPACE" "it is the pod's own" "PORT" "it is always 8080" "NODE_OPTIONS" "set resources.limits.memory" "LOG_LEVEL" "set operator.logLevel" "LEASE_NAME" "set operator.leaseName" "LEASE_DURATION_SECONDS" "set operator.leaseDurationSeconds" "SERVICE_ACCOUNT" "set serviceAccount.name" "SECRETS_ROLE" "set fullnameOverride" "CONCURRENT_PASSES" "set operator.concurrentPasses" "KUBE_API_QPS" "set operator.kubeApi.qps" "KUBE_API_BURST" "set operator.kubeApi.burst" "WATCH_NAMESPACES" "set operator.watchNamespaces" "POOL_SELECTOR" "set operator.poolSelector" -}}
+{{- $ours := dict "POD_NAME" "it is the pod's own" "POD_NAMESPACE" "it is the pod's own" "PORT" "it is always 8080" "NODE_OPTIONS" "set resources.limits.memory" "LOG_LEVEL" "set operator.logLevel" "LEASE_NAME" "set operator.leaseName" "LEASE_DURATION_SECONDS" "set operator.leaseDurationSeconds" "SERVICE_ACCOUNT" "set serviceAccount.name" "SECRETS_ROLE" "set fullnameOverride" "CONCURRENT_PASSES" "set operator.concurrentPasses" "KUBE_API_QPS" "set operator.kubeApi.qps" "KUBE_API_BURST" "set operator.kubeApi.burst" "WATCH_NAMESPACES" "set operator.watchNamespaces" "POOL_SELECTOR" "set operator.poolSelector" "REPLICA_HEALTH_THROUGH" "set operator.replicaHealthThrough" -}}
 {{- range $values.extraEnv -}}
 {{- if hasKey $ours .name -}}
 {{- fail (printf "extraEnv has %s, which the chart sets: leave it out, %s" .name (get $ours .name)) -}}

@@ -6,7 +6,7 @@ import { messageOf } from '../../kube/log.ts';
 import { isLinkLocal } from '../link-local.ts';
 import { readHealthReport } from './health-report.ts';
 
-export type HealthTarget = Readonly<{ uid: string; name: string; ip: string; port: number }>;
+export type HealthTarget = Readonly<{ namespace: string; uid: string; name: string; ip: string; port: number }>;
 
 const MAX_BYTES = 65_536;
 /** Longer than the longest time between two checks, so that a connection is made once. */

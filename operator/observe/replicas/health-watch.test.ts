@@ -6,7 +6,13 @@ import type { HealthClient, HealthTarget } from './health-client.ts';
 import { HealthWatch } from './health-watch.ts';
 
 const PACE = { intervalMs: 10_000, timeoutMs: 2000 };
-const targetOf = (name: string): HealthTarget => ({ uid: `uid-${name}`, name, ip: '10.0.0.1', port: 3001 });
+const targetOf = (name: string): HealthTarget => ({
+  namespace: 'ns',
+  uid: `uid-${name}`,
+  name,
+  ip: '10.0.0.1',
+  port: 3001,
+});
 const well = () => known(healthOf(), Date.now());
 
 beforeEach(() => void vi.useFakeTimers());

@@ -3,8 +3,11 @@ import { type Known, type Millis, unknown } from '../../core/known.ts';
 import { Gate } from './gate.ts';
 import type { HealthClient, HealthTarget } from './health-client.ts';
 
+/** A way to a replica's health. */
+export type HealthAsker = Pick<HealthClient, 'ask' | 'close'>;
+
 export type HealthWatchOptions = Readonly<{
-  client: Pick<HealthClient, 'ask' | 'close'>;
+  client: HealthAsker;
   /** Something about a replica of the pool is new, or still not well: the pool is to be looked at. */
   onNews: (poolKey: string) => void;
   /** How late after its time a check began. */
