@@ -125,6 +125,25 @@ describe.concurrent('a replica that', () => {
     expect(await restartsIn(ref)).toEqual([]);
   });
 
+  it('is full of long jobs is left alone, however many wait', async () => {
+    const tenant = await aTenant('full');
+    const options = { name: 'full', minReplicas: 1, maxReplicas: 1, health: HEALTH, restarts: restarts(3) };
+    const { ref, jobs } = await tenant.addPool(options);
+    await untilAllReady(ref, 1);
+    const before = await identitiesOf(stage, ref);
+    // Longer than it is watched, and over before the test's end: a replica that is told to go ends them.
+    await jobs.add({ jobs: 505, minMs: 60_000, maxMs: 60_000 });
+    await until(async () => (await jobs.counts()).active === 5, { what: 'all slots are taken', limitMs: 60_000 });
+    const since = Date.now();
+    // Three times what a replica with a free slot is given.
+    await until(async () => Promise.resolve(Date.now() - since > 30_000), { what: '30 s are over', limitMs: 60_000 });
+    expect(await identitiesOf(stage, ref)).toEqual(before);
+    expect(await restartsIn(ref)).toEqual([]);
+    expect((await readPool(stage, ref))?.status?.restarts).toMatchObject({ used: 0 });
+    await jobs.queue.drain();
+    await until(async () => (await jobs.counts()).active === 0, { what: 'they have ended', limitMs: 150_000 });
+  });
+
   it('uses more memory than its limit is counted, and the limit is named', async () => {
     const tenant = await aTenant('memory');
     const eats = `const all = []; setInterval(() => all.push(Buffer.alloc(32 << 20, 1)), 50);`;
