@@ -5,7 +5,7 @@ import { NOON, queueOf, samplePool, stateOf } from '../core/state.fixture.ts';
 import { lookAtDrain } from './drain-facts.ts';
 import { projectPod } from './pods.ts';
 
-const pod = (ready = true) =>
+const pod = (ready = true, phase = 'Running') =>
   projectPod({
     metadata: {
       namespace: 'ns',
@@ -15,7 +15,7 @@ const pod = (ready = true) =>
     },
     spec: { containers: [{ name: 'worker' }] },
     status: {
-      phase: 'Running',
+      phase,
       podIP: '10.0.0.1',
       conditions: [{ type: 'Ready', status: ready ? 'True' : 'False', lastTransitionTime: '2026-01-05T11:00:00Z' }],
     },
@@ -32,13 +32,14 @@ const silentFor = (isLong: boolean) => ({
 
 type Look = Readonly<{
   ready?: boolean;
+  phase?: string;
   answer?: typeof idle | typeof silent;
   memory?: object;
   active?: number;
 }>;
 
 /** What was asked, and whether Redis was. */
-async function look({ ready = true, answer = silent, memory = {}, active = 0 }: Look) {
+async function look({ ready = true, phase = 'Running', answer = silent, memory = {}, active = 0 }: Look) {
   let asked = 0;
   const state = stateOf();
   const { facts } = await lookAtDrain(
@@ -48,7 +49,7 @@ async function look({ ready = true, answer = silent, memory = {}, active = 0 }: 
     },
     {
       pool: samplePool(),
-      pods: [pod(ready)],
+      pods: [pod(ready, phase)],
       redis: {
         activeJobs: () => {
           asked += 1;
@@ -75,6 +76,7 @@ it.each<readonly [string, Look, number]>([
     { answer: idle, ready: false, memory: { onlyKeeps: true } },
     0,
   ],
+  ['no node takes one', { ready: false, phase: 'Pending' }, 1],
   ['one is told and idle, and still shown ready', { answer: idle }, 0],
   ['none answers, for a short time', { memory: silentFor(false) }, 0],
   ['none has answered for long, and no job is active', { memory: silentFor(true) }, 1],

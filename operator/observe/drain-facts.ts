@@ -44,9 +44,15 @@ export async function lookAtDrain(parts: DrainParts, asked: Asked): Promise<Drai
 const mayGoUntold = ({ memory, queue }: Asked): boolean =>
   memory.drain.silence?.isLong === true && queue.ok && queue.value.active === 0;
 
-/** Only then does anything depend on what Redis says: its commands are counted. */
-function mayBeMarked({ mark, cannotStart, ready }: PodObject, answer: Known<ReplicaAnswer> | undefined): boolean {
-  if (mark !== undefined || cannotStart !== undefined) return true;
+/**
+ * Only then does anything depend on what Redis says: its commands are counted. One that has not started, since no node
+ * takes it, can be told nothing and says nothing: that it has no job is for Redis alone to say.
+ */
+function mayBeMarked(
+  { mark, cannotStart, ready, phase }: PodObject,
+  answer: Known<ReplicaAnswer> | undefined,
+): boolean {
+  if (mark !== undefined || cannotStart !== undefined || phase === 'Pending') return true;
   return !ready && answer?.ok === true && answer.value.cordoned && answer.value.active === 0;
 }
 
