@@ -68,21 +68,24 @@ async function measure(stage: Stage, { metrics, plain, context }: Measured): Pro
   await addSleepers(stage, tenant, names);
   const producers = await openProducers(tenant, names);
   say(`${POOLS} pools are Ready after ${seconds(began)} s`);
-  await measureIdle(tenant, metrics, context);
-  for (let run = 1; run <= RUNS; run++) {
-    signal.throwIfAborted();
-    const burst = await runBurst(tenant, names, producers.addToAll);
-    record('pools.burst_1000_s', burst);
-    record('pools.burst_to_plain_ratio', burst / plain);
-    say(`run ${run} of ${RUNS}: every Deployment scaled after ${burst} s`);
-    const writes = await writesOfAMinute(metrics);
-    record('pools.status_writes_per_min', writes / POOLS);
-    record('pools.rss_mb', (await metrics.read('process_resident_memory_bytes')) / 1e6);
-    const toZero = await runToZero(tenant, names, producers.emptyAll);
-    record('pools.to_zero_1000_s', toZero);
-    say(`run ${run} of ${RUNS}: every Deployment is at zero again after ${toZero} s`);
+  try {
+    await measureIdle(tenant, metrics, context);
+    for (let run = 1; run <= RUNS; run++) {
+      signal.throwIfAborted();
+      const burst = await runBurst(tenant, names, producers.addToAll);
+      record('pools.burst_1000_s', burst);
+      record('pools.burst_to_plain_ratio', burst / plain);
+      say(`run ${run} of ${RUNS}: every Deployment scaled after ${burst} s`);
+      const writes = await writesOfAMinute(metrics);
+      record('pools.status_writes_per_min', writes / POOLS);
+      record('pools.rss_mb', (await metrics.read('process_resident_memory_bytes')) / 1e6);
+      const toZero = await runToZero(tenant, names, producers.emptyAll);
+      record('pools.to_zero_1000_s', toZero);
+      say(`run ${run} of ${RUNS}: every Deployment is at zero again after ${toZero} s`);
+    }
+  } finally {
+    await producers.close();
   }
-  await producers.close();
   // A thousand pools are not taken away one by one: the whole cluster goes.
 }
 

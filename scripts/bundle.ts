@@ -21,6 +21,11 @@ const banner = [
   `const __dirname = import.meta.dirname;`,
 ].join('\n');
 
+/** A person's own Node runs `awp`: an older one gets a sentence, not the line of the bundle on which it failed. */
+const oldNode =
+  `if (parseInt(process.versions.node) < 24) {` +
+  ` console.error('awp needs Node 24 or newer; this is ' + process.version); process.exit(1); }`;
+
 const settings: BuildOptions & { metafile: true } = {
   absWorkingDir: project,
   bundle: true,
@@ -31,7 +36,6 @@ const settings: BuildOptions & { metafile: true } = {
   minifyWhitespace: true, // names stay, for stack traces
   sourcemap: 'linked',
   legalComments: 'none',
-  banner: { js: banner },
   metafile: true,
   logLevel: 'silent', // what it has to say is in what it throws
 };
@@ -74,7 +78,8 @@ export const bundle = async (
   plugins: readonly Plugin[] = [],
 ): Promise<Bundle> => {
   const entryPoints = { [target]: join(project, folders[target], 'main.ts'), ...threads[target] };
-  const { metafile } = await build({ ...settings, entryPoints, outdir, plugins: [lean, ...plugins] });
+  const head = { js: target === 'awp' ? `${oldNode}\n${banner}` : banner };
+  const { metafile } = await build({ ...settings, banner: head, entryPoints, outdir, plugins: [lean, ...plugins] });
   return { files: Object.keys(entryPoints).map((name) => join(outdir, `${name}.mjs`)), metafile };
 };
 
