@@ -93,6 +93,11 @@ const identity = ({ metadata }: PodNow): string => `${metadata.uid} of ${metadat
 const readyWorkers = async (): Promise<readonly string[]> =>
   (await readPods(stage, pool.ref)).filter(isReadyPod).map(identity).toSorted();
 
+/** What workers were made from: one when none was rendered anew, whichever of them a scale-down took. */
+const templatesOf = (workers: readonly string[]): readonly string[] => [
+  ...new Set(workers.map((worker) => worker.replace(/^.* of /, ''))),
+];
+
 const renderingOf = async (): Promise<string | undefined> =>
   (await readDeployment(stage, pool.ref))?.metadata.annotations?.['agentpool.dev/rendering'];
 
@@ -136,8 +141,13 @@ it('without the right to, nothing is installed, and the sentence says who may no
 it('two charts give an operator that makes a pool Ready, from images that Docker built, under "restricted"', async () => {
   await install();
   expect(await helm('test', RELEASE, '--logs')).toContain('is Ready: Applied');
-  const left = await stage.kubectl.run(['get', 'awp,secrets,rolebindings', '-n', OPERATOR_NAMESPACE, '-o', 'name']);
-  expect(left).not.toContain('-test');
+  // What the operator made for that pool goes with it, when the garbage collector comes by.
+  const list = ['get', 'awp,secrets,rolebindings,deployments', '-n', OPERATOR_NAMESPACE, '-o', 'name'];
+  await until(async () => !(await stage.kubectl.run(list)).includes('-test'), {
+    what: 'nothing is left of the pool of helm test',
+    limitMs: 60_000,
+    everyMs: 500,
+  });
 }, 300_000);
 
 it('a pool of theirs works: kubectl wait, up with the load, and its workers have no token', async () => {
@@ -170,9 +180,11 @@ it('an upgrade of both charts, with a new field and another rendering, and the w
   expect(await renderingOf()).toBe(rendering);
 
   const after = await untilWorkers(2);
+  expect(templatesOf(after)).toEqual(templatesOf(before));
   await helm('rollback', RELEASE, '--wait', '--timeout', '180s');
   await helm('rollback', `${RELEASE}-crds`);
   await expectScaling(after);
+  expect(templatesOf(await untilWorkers(2))).toEqual(templatesOf(before));
   expect(await renderingOf()).toBe(rendering);
 }, 400_000);
 
@@ -242,5 +254,6 @@ it('only a change of the pool brings the next rendering, and the version before 
 
   await upgradeTo('ahead');
   await expectScaling(changed);
+  expect(templatesOf(await untilWorkers(2))).toEqual(templatesOf(changed));
   expect(await renderingOf()).toBe(NEXT.rendering);
 }, 500_000);
