@@ -23,11 +23,12 @@ export default defineConfig({
     projects: [
       suite('unit', {
         include: ['**/*.test.ts'],
-        exclude: ['test/{contract,integration,e2e,long}/**'],
+        exclude: ['test/{contract,integration,load,e2e,long}/**'],
         timeoutMs: 15_000,
       }),
       inFolder('contract', 120_000),
       inFolder('integration', 60_000),
+      inFolder('load', 240_000),
       inFolder('e2e', 240_000),
       inFolder('long', 3_600_000),
     ],

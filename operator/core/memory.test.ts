@@ -47,4 +47,17 @@ describe('a new leader', () => {
     expect(firstMemory({ queue }, NOON).meanDuration).toEqual({ ms: 12_000, at: NOON - HOUR });
     expect(firstMemory({ queue: { seen: true } }, NOON).meanDuration).toBeUndefined();
   });
+
+  it('begins an outage of its predecessor as one that replicas have met, unless the pool has none', () => {
+    const out = { type: 'DependenciesHealthy', status: 'False', reason: 'DependencyUnavailable' } as const;
+    const condition = { ...out, message: '', observedGeneration: 1, lastTransitionTime: '2026-01-05T11:00:00Z' };
+    const breakerAt = (current?: number) => {
+      const replicas = { current: current ?? 0, wanted: 0, ready: 0, draining: 0 };
+      const status = { conditions: [condition], ...(current === undefined ? {} : { replicas }) };
+      return firstMemory(status, NOON).health.dependencies.redis.breaker;
+    };
+    expect(breakerAt(2)).toMatchObject({ state: 'Open', metReplicas: true });
+    expect(breakerAt()).toMatchObject({ state: 'Open', metReplicas: true });
+    expect(breakerAt(0)).toMatchObject({ state: 'Open', metReplicas: false });
+  });
 });

@@ -5,7 +5,7 @@ const namesOf = (...argv: string[]) => parseArguments(argv).suites.map(({ name }
 
 describe('the command line of npm test', () => {
   it('runs everything but the long tests when nothing is named', () => {
-    expect(namesOf()).toEqual(['check', 'unit', 'contract', 'integration', 'e2e']);
+    expect(namesOf()).toEqual(['check', 'unit', 'contract', 'integration', 'load', 'e2e']);
     expect(parseArguments([])).toMatchObject({ everything: true, forVitest: [] });
   });
 

@@ -16,7 +16,7 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 /** What tests use besides a cluster, by suite, and what happens where one of them cannot be had. */
 const TOOLS: readonly Readonly<{ suites: readonly SuiteName[]; tools: readonly Tool[]; otherwise: string }>[] = [
   {
-    suites: ['unit', 'contract', 'integration', 'e2e', 'long'],
+    suites: ['unit', 'contract', 'integration', 'load', 'e2e', 'long'],
     tools: [redis],
     otherwise: 'Without it, the tests that need Redis ask a Docker engine.',
   },

@@ -1,5 +1,5 @@
 /** A part of `npm test`; all but `check` are projects of vitest. */
-export type SuiteName = 'check' | 'unit' | 'contract' | 'integration' | 'e2e' | 'long';
+export type SuiteName = 'check' | 'unit' | 'contract' | 'integration' | 'load' | 'e2e' | 'long';
 
 /** `first` asks of the machine what it has; the end-to-end tests wait for Kubernetes most of the time. */
 export type Lane = 'first' | 'e2e';
@@ -22,6 +22,7 @@ export const SUITES: readonly Suite[] = [
   { name: 'unit', needsCluster: false, lane: 'first', limitMinutes: 10 },
   { name: 'contract', needsCluster: true, lane: 'first', limitMinutes: 20 },
   { name: 'integration', needsCluster: false, lane: 'first', limitMinutes: 30 },
+  { name: 'load', needsCluster: true, lane: 'first', limitMinutes: 20 },
   { name: 'e2e', needsCluster: true, lane: 'e2e', limitMinutes: 40 },
   { name: 'long', needsCluster: true, lane: 'first', limitMinutes: 24 * 60 },
 ];

@@ -203,7 +203,7 @@ describe('the breaker', () => {
 
   it('is open from the start for a leader that comes in an outage', () => {
     const watched = new Watched();
-    watched.memory = openMemory('DependencyUnavailable', watched.now);
+    watched.memory = openMemory('DependencyUnavailable', { since: watched.now, metReplicas: true });
     expect(watched.look({ operator: 'g', replicas: 'ggg' })).toMatchObject({ breaker: 'Open' });
     expect(watched.look({ operator: 'g', replicas: 'ggg' })).toMatchObject({ breaker: 'Closed' });
   });

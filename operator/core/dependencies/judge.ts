@@ -11,10 +11,10 @@ export type DependencyMemory = Readonly<{ breaker: Breaker; streaks: Streaks }>;
 export const FIRST_DEPENDENCY_MEMORY: DependencyMemory = { breaker: CLOSED, streaks: {} };
 
 /** A leader that comes in an outage begins with an open breaker: closing it takes the same as ever. */
-export const openMemory = (reason: 'DependencyUnavailable' | 'ReplicasCannotReach', now: Millis): DependencyMemory => ({
-  breaker: { state: 'Open', reason, since: now, metReplicas: true, good: 0 },
-  streaks: {},
-});
+export const openMemory = (
+  reason: 'DependencyUnavailable' | 'ReplicasCannotReach',
+  { since, metReplicas }: Readonly<{ since: Millis; metReplicas: boolean }>,
+): DependencyMemory => ({ breaker: { state: 'Open', reason, since, metReplicas, good: 0 }, streaks: {} });
 
 export type DependencyInput = Readonly<{
   now: Millis;

@@ -22,7 +22,9 @@ export function firstHealthMemory(status: PoolStatus | undefined, now: Millis): 
   const condition = status?.conditions?.find(({ type }) => type === 'DependenciesHealthy');
   const reason = condition?.status === 'False' ? condition.reason : undefined;
   const isOpen = reason === 'DependencyUnavailable' || reason === 'ReplicasCannotReach';
-  const memory = isOpen ? openMemory(reason, now) : FIRST_DEPENDENCY_MEMORY;
+  // While it is open none is removed: a pool that has none had none that could meet the outage.
+  const metReplicas = (status?.replicas?.current ?? 1) > 0;
+  const memory = isOpen ? openMemory(reason, { since: now, metReplicas }) : FIRST_DEPENDENCY_MEMORY;
   const dependencies = { redis: memory, supabase: memory };
   return { dependencies, restarts: firstRestartMemory(now), alert: true, waitsForReplica: false };
 }
