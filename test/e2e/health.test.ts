@@ -158,7 +158,8 @@ describe.concurrent('a replica that', () => {
     expect((await readPool(stage, ref))?.status?.restarts).toMatchObject({ used: 1, left: 0 });
   });
 
-  it.skipIf(!isEmbedded)('alone cannot reach Redis is replaced, and the others are left alone', async () => {
+  it('alone cannot reach Redis is replaced, and the others are left alone', async (ctx) => {
+    if (!isEmbedded) return ctx.skip('a replica is cut off in its network namespace, which is out of reach here');
     const tenant = await aTenant('cut-off');
     const { ref } = await tenant.addPool({
       name: 'cut-off',
