@@ -1,6 +1,7 @@
 import type { Decision, PoolEvent } from './decision.ts';
 import type { Millis } from './known.ts';
 import { count } from './sentence.ts';
+import { newestTemplateOf } from './newest-template.ts';
 import type { PoolState } from './state.ts';
 
 /** The end of one run of a replica's worker, as it told it itself. */
@@ -81,20 +82,13 @@ function causeOf(ending: Ending, state: PoolState): Readonly<{ cause: Interrupti
   if (disrupted) return { cause: 'disruption', who: 'the cluster took it away' };
   if (!terminating) return { cause: 'restart', who: 'its container was restarted' };
   if (restarted.includes(uid)) return { cause: 'restart', who: 'it was restarted for its failure' };
-  const newest = newestTemplate(state);
+  const newest = newestTemplateOf(state);
   if (newest !== undefined && newest !== templateHash) return { cause: 'rollout', who: 'a rollout replaced it' };
   const isLowered = loweredAt.some(
     (at) => deletedAt >= at - CLOCKS_DIFFER_MS && deletedAt <= at + CARRIED_OUT_MS + CLOCKS_DIFFER_MS,
   );
   if (marked || isLowered) return { cause: 'scale_down', who: 'the number of replicas was lowered' };
   return { cause: 'unknown', who: 'it was deleted, and not by this operator' };
-}
-
-function newestTemplate({ replicaSets, deployment }: PoolState): string | undefined {
-  if (!replicaSets.ok || !deployment.ok || deployment.value === null) return undefined;
-  const { uid } = deployment.value;
-  const own = replicaSets.value.filter(({ ownerUid }) => ownerUid === uid);
-  return own.toSorted((a, b) => b.revision - a.revision)[0]?.templateHash;
 }
 
 const eventOf = ({ because }: Interruption): PoolEvent => ({

@@ -1,23 +1,19 @@
-import { createHash } from 'node:crypto';
 import { delimiter, dirname, join } from 'node:path';
 import { clusterDown, clusterUp } from '../cluster/cluster.ts';
 import { insideCommand } from '../cluster/components.ts';
 import { CannotRunHere, assertCanRun } from '../cluster/host.ts';
 import { leftovers, listed } from '../cluster/leftovers.ts';
 import { withLock } from '../cluster/lock.ts';
-import { cacheDir } from '../cluster/paths.ts';
+import { cacheDir, checkoutId } from '../cluster/paths.ts';
 import { onStderr } from '../cluster/progress.ts';
 import type { ClusterHandle } from '../cluster/state.ts';
 import type { ClusterAccess, DiagnosticsSource } from './cluster-access.ts';
 import type { SuiteResult } from './results.ts';
 import type { Lane } from './suites.ts';
 
-const root = join(import.meta.dirname, '..', '..');
-
 /** One name for each checkout and lane: what a killed run has left is found and cleared by the next. */
 const nameFor = (lane: Lane): string => {
-  const checkout = createHash('sha256').update(root).digest('hex').slice(0, 8);
-  return lane === 'first' ? `test-${checkout}` : `test-${checkout}-${lane}`;
+  return lane === 'first' ? `test-${checkoutId}` : `test-${checkoutId}-${lane}`;
 };
 
 /** The embedded cluster of one lane of `npm test`: started when the first suite asks for it, ended by `close`. */

@@ -9,7 +9,7 @@ const freeze: Rule = (replicas, { freeze: frozen, current }) => {
   if (frozen === undefined) return undefined;
   const { reason, because, canary, mayLower } = frozen;
   const most = canary && current === 0 ? 1 : current;
-  // A budget that is spent never lowers the number: the ReplicaSet would take one that works.
+  // Where it may be lowered, that is by the queue alone: a freeze by itself never asks for fewer than there are.
   const to = mayLower ? Math.min(replicas, most) : Math.max(current, Math.min(replicas, most));
   if (to === replicas) return undefined;
   const stay =

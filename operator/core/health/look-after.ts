@@ -3,6 +3,7 @@ import { rampLimit, waitsForReplica } from '../dependencies/breaker.ts';
 import type { DependencyMode, DependencyName, ReplicaCheck } from '../dependencies/check.ts';
 import { judge, type Verdict } from '../dependencies/judge.ts';
 import { known, type Known, unknown } from '../known.ts';
+import { newestTemplateOf } from '../newest-template.ts';
 import { planRestarts, type RestartPlan } from '../restarts/plan.ts';
 import type { RestartReplica, RestartSpec } from '../restarts/view.ts';
 import type { PoolState, ReplicaView } from '../state.ts';
@@ -25,7 +26,7 @@ const FRESH_INTERVALS = 3;
 export function lookAfter(state: PoolState, hindrance: string | undefined): Care {
   const { memory, now } = state;
   const living = livingOf(state.replicas);
-  const templateHash = templateHashOf(state);
+  const templateHash = newestTemplateOf(state);
   const verdicts = dependenciesOf(state).map((each) => judgeOne(state, living, { ...each, templateHash }));
   const frozen = verdicts.filter((verdict) => verdict.frozen);
   const noRestarts = hindrance ?? verdicts.find((verdict) => verdict.noRestarts !== undefined)?.noRestarts;
@@ -82,14 +83,6 @@ function livingOf(replicas: PoolState['replicas']): Known<readonly ReplicaView[]
     ({ terminating, phase }) => !terminating && phase !== 'Failed' && phase !== 'Succeeded',
   );
   return known(living, replicas.at);
-}
-
-/** Of the ReplicaSet that the Deployment brings up now; a rollback makes an old one the newest again. */
-function templateHashOf({ replicaSets, deployment }: PoolState): string | undefined {
-  if (!replicaSets.ok || !deployment.ok || deployment.value === null) return undefined;
-  const { uid } = deployment.value;
-  const own = replicaSets.value.filter(({ ownerUid }) => ownerUid === uid);
-  return own.toSorted((a, b) => b.revision - a.revision)[0]?.templateHash;
 }
 
 type Dependency = Readonly<{ name: DependencyName; mode: Exclude<DependencyMode, 'Off'> }>;
