@@ -12,6 +12,8 @@ export type LaneRun = Readonly<{
   cluster: ClusterSession;
   /** Another lane runs at the same time: each line says whose it is. */
   beside?: boolean;
+  /** The other lane goes first where both want a processor. */
+  yields?: boolean;
 }>;
 
 type Context = Readonly<{ request: Request; signal: AbortSignal }>;
@@ -45,7 +47,7 @@ type SuiteRun = Readonly<{ suite: Suite; lane: LaneRun; say: Say }>;
 async function runSuite({ suite, lane, say }: SuiteRun, { request, signal }: Context): Promise<SuiteResult> {
   if (suite.name === 'check') return runCheckSuite(say);
   const { forVitest } = request;
-  const output = lane.beside === true ? { say } : {};
+  const output = { yields: lane.yields, ...(lane.beside === true ? { say } : {}) };
   if (!suite.needsCluster) {
     return runVitestSuite(suite, { forVitest, surroundings: ON_THIS_HOST, signal, ...output });
   }

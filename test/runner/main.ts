@@ -70,7 +70,7 @@ function lanesOf({ suites, context }: Request): readonly LaneRun[] {
     suites: own,
     cluster: embeddedCluster(lane),
     // Where nothing runs beside it, a suite writes as it likes, in colour.
-    ...(used.length === 1 ? {} : { beside: true }),
+    ...(used.length === 1 ? {} : { beside: true, yields: lane !== 'e2e' }),
   }));
 }
 async function main(): Promise<number> {

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { constants, setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -21,10 +21,13 @@ type Options = Readonly<{
   forVitest: readonly string[];
   surroundings: Surroundings;
   signal: AbortSignal;
+  /** What it does is less urgent than what runs beside it, whose tests meet deadlines. */
+  yields?: boolean | undefined;
   /** Takes each line of output; without it, the run writes to the terminal itself. */
   say?: ((line: string) => void) | undefined;
 }>;
 
+const { priority } = constants;
 const root = join(import.meta.dirname, '..', '..');
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
 const reporter = join(import.meta.dirname, 'reporter.ts');
@@ -40,7 +43,7 @@ const LAST_LINES_MS = 2000;
 /** Runs one project of vitest with its own output on the terminal or line by line to `say`, and counts what its reporter recorded. */
 export async function runVitestSuite(
   suite: Suite,
-  { forVitest, surroundings, signal, say }: Options,
+  { forVitest, surroundings, signal, yields = false, say }: Options,
 ): Promise<SuiteResult> {
   const started = performance.now();
   return withFolder(async (folder) => {
@@ -52,6 +55,7 @@ export async function runVitestSuite(
       recorded,
       output: say === undefined ? 'inherit' : 'pipe',
     });
+    if (yields && child.pid !== undefined) setPriority(child.pid, priority.PRIORITY_BELOW_NORMAL);
     if (say !== undefined) for (const stream of [child.stdout, child.stderr]) sayLines(stream, say);
     const exit = await endOf(child, AbortSignal.any([signal, limit]));
     const counts = countRecords(existsSync(recorded) ? readFileSync(recorded, 'utf8') : '', exit);
