@@ -29,7 +29,7 @@ export default defineConfig({
       inFolder('contract', 120_000),
       inFolder('integration', 60_000),
       inFolder('load', 240_000),
-      inFolder('e2e', 240_000),
+      inFolder('e2e', 400_000),
       inFolder('long', 3_600_000),
     ],
   },

@@ -142,9 +142,9 @@ export const installCrd = async (api: Api): Promise<Definition> => {
       const conditions = read.status?.conditions ?? [];
       return conditions.some(({ type, status }) => type === 'Established' && status === 'True') && read;
     },
-    { what: 'the CRD is Established', limitMs: 20_000 },
+    { what: 'the CRD is Established' },
   );
   const isServed = () => api.get('/apis/agentpool.dev/v1alpha1/agentworkerpools').catch(() => false as const);
-  await until(async () => (await isServed()) !== false, { what: 'pools are served', limitMs: 20_000 });
+  await until(async () => (await isServed()) !== false, { what: 'pools are served' });
   return definition;
 };

@@ -86,7 +86,7 @@ describe('a controller of the real API server', () => {
       proxy.heal();
     }
     await reflected.equalsFreshList(5_000);
-    await until(isIdle, { what: 'the queue is empty', limitMs: 10_000 });
+    await until(isIdle, { what: 'the queue is empty', limitMs: 60_000 });
     const expected = Object.fromEntries(items.map((item) => [keyOf(item.metadata), item.metadata.resourceVersion]));
     for (const key of last.keys()) expected[key] ??= undefined as never;
     expect(Object.fromEntries(last)).toEqual(expected);
@@ -129,7 +129,7 @@ describe('a controller of the real API server', () => {
     ownWrites.watch(reflected.reflector);
     proxy.delay(200);
     await configMaps.create('first');
-    await until(() => writes === writesWanted && isIdle(), { what: 'all writes', limitMs: 20_000 });
+    await until(() => writes === writesWanted && isIdle(), { what: 'all writes', limitMs: 60_000 });
     expect(stale).toEqual([]);
     await transport.close();
   });

@@ -57,7 +57,7 @@ describe.runIf(embedded)(
     const removed = (): Pod[] =>
       [busy, idle, ...others].filter(({ uid }) => testbed.cluster.observed.removals.has(uid));
     const write = (replicas: number) =>
-      until(() => deployment.write(replicas), { what: `${replicas} replicas are accepted`, limitMs: 10_000 });
+      until(() => deployment.write(replicas), { what: `${replicas} replicas are accepted` });
     const turnedOff = async (pod: Pod) => {
       await deployment.turn(pod, 'off');
       await deployment.shows(pod, 'not ready');
@@ -74,7 +74,7 @@ describe.runIf(embedded)(
       await withdrawn(idle);
       expect(judged(0, idle)).toEqual({ wait: 'the ReplicaSet counts 3 ready replicas, our watch 2' });
       await write(SIZE - 1);
-      await until(() => removed().length > 0, { what: 'a removal', limitMs: 10_000 });
+      await until(() => removed().length > 0, { what: 'a removal' });
       expect(removed()).toEqual([busy]);
     });
 
@@ -105,7 +105,7 @@ describe.runIf(embedded)(
       await sleep(quietMs);
       expect(judged(quietMs, idle)).toEqual({ write: SIZE - 1 });
       await write(SIZE - 1);
-      await until(() => removed().length > 0, { what: 'a removal', limitMs: 10_000 });
+      await until(() => removed().length > 0, { what: 'a removal' });
       expect(removed()).toEqual([busy]);
     });
 
@@ -131,7 +131,6 @@ describe.runIf(embedded)(
       const known = new Set([busy, idle, ...others].map(({ uid }) => uid));
       const starting = await until(() => deployment.replicas().find(({ uid }) => !known.has(uid)), {
         what: 'a new replica',
-        limitMs: 10_000,
         everyMs: 1,
       });
       await deployment.settle();
@@ -145,7 +144,7 @@ describe.runIf(embedded)(
     it('removes a busy replica that was cordoned, so has the cost, and becomes not ready after the write', async () => {
       // Of two that are not ready at the same cost the clearly younger one goes: here that is the busy one.
       const oldest = idle;
-      await until(() => Date.now() - oldest.createdAt > 12_000, { what: 'a replica is old', limitMs: 20_000 });
+      await until(() => Date.now() - oldest.createdAt > 12_000, { what: 'a replica is old' });
       await write(SIZE + 1);
       await deployment.readyAre(SIZE + 1);
       const youngest = deployment.replicas().toSorted((a, b) => b.createdAt - a.createdAt)[0] as Pod;
@@ -170,7 +169,6 @@ describe.runIf(embedded)(
       const unmarked = (count: number) =>
         until(() => deployment.fullyLabeled() === count, {
           what: `${count} without a mark`,
-          limitMs: 20_000,
           everyMs: 5,
         });
 

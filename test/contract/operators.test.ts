@@ -103,7 +103,7 @@ describe.runIf(findCluster(cluster))('two operators on one lease', () => {
       await expectScaling(scene, 'jobs', 1);
       const killed = Date.now();
       first.signal('SIGKILL');
-      expect((await untilAcquired(scene, second, 30_000)) - killed).toBeLessThan(LEASE_MS + RETRY_MS + 1_000);
+      expect((await untilAcquired(scene, second, 30_000)) - killed).toBeLessThan(LEASE_MS + 3 * RETRY_MS);
       await expectScaling(scene, 'jobs', 2);
       await expectOneWriterAtATime(scene, [first, second]);
     });
@@ -149,7 +149,9 @@ describe.runIf(findCluster(cluster))('two operators on one lease', () => {
       const hung = Date.now();
       first.signal('SIGUSR2');
       // the heartbeat may be 20 s old, the last renewal for it runs out, and the thread gives the loop 5 s to end
-      expect((await untilAcquired(scene, second, 60_000)) - hung).toBeLessThan(20_000 + LEASE_MS + RETRY_MS + 5_000);
+      expect((await untilAcquired(scene, second, 60_000)) - hung).toBeLessThan(
+        20_000 + LEASE_MS + 3 * RETRY_MS + 5_000,
+      );
       await expectScaling(scene, 'jobs', 2);
       expect(await first.ended()).toBe('SIGKILL');
       await expectOneWriterAtATime(scene, [first, second]);

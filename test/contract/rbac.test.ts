@@ -116,7 +116,7 @@ describe("the operator's account", () => {
     });
     await until(async () => (await operator.get(secret).catch(() => undefined)) !== undefined, {
       what: 'the operator may read the Secret',
-      limitMs: 10_000,
+      limitMs: 60_000,
     });
     await expectRights(namespace.metadata.name, [...everywhere, ...whereGranted]);
     expect(await refusalOf(operator.get(collectionPath(secret)))).toMatchObject({ status: 403 });
@@ -210,7 +210,7 @@ describe('people', () => {
     };
     await until(async () => (await Promise.all(may.map((verb) => isAllowed(verb)))).every(Boolean), {
       what: `the role ${role} may ${may.join(', ')}`,
-      limitMs: 15_000,
+      limitMs: 60_000,
     });
     expect(await Promise.all(mayNot.map((verb) => isAllowed(verb)))).toEqual(mayNot.map(() => false));
     expect(await isAllowed('update', 'status')).toBe(false);

@@ -80,7 +80,7 @@ describe('a reflector of the real API server', () => {
     await reflect('tcp');
     proxy.cutAfter(bytes);
     await commotion();
-    await until(() => restarts('network'), { what: 'the cut', limitMs: 5_000 });
+    await until(() => restarts('network'), { what: 'the cut', limitMs: 15_000 });
     proxy.heal();
     await commotion();
     await equalsFreshList(3_000);
@@ -107,7 +107,7 @@ describe('a reflector of the real API server', () => {
     answers.answer = () => ({ status, ...(status === 429 ? { retryAfter: 1 } : {}) });
     answers.line = () => 'no JSON';
     await create('ends the watch by a broken line');
-    await until(() => reflected.reflector.trouble(), { what: 'the trouble', limitMs: 5_000 });
+    await until(() => reflected.reflector.trouble(), { what: 'the trouble', limitMs: 15_000 });
     await commotion();
     answers.answer = () => undefined;
     answers.line = (line) => line;
@@ -126,7 +126,7 @@ describe('a reflector of the real API server', () => {
     };
     answers.line = (line) => `${line}\n${JSON.stringify(back)}`;
     await create('brings the bookmark with it');
-    await until(async () => (await restarts('backwards')) > 0, { what: 'the restart', limitMs: 2_000 });
+    await until(async () => (await restarts('backwards')) > 0, { what: 'the restart', limitMs: 6_000 });
     answers.line = (line) => line;
     await commotion();
     await equalsFreshList(2_000);
@@ -147,7 +147,7 @@ describe('a reflector of the real API server', () => {
     await update(item, 'lost');
     await create('lost too');
     await create('seen');
-    await until(() => reflected.reflector.store.size() === 2, { what: 'what was not lost', limitMs: 1_000 });
+    await until(() => reflected.reflector.store.size() === 2, { what: 'what was not lost', limitMs: 15_000 });
     expect(await reflected.reflector.audit()).toBe(2);
     await equalsFreshList(2_000);
     expect(await reflected.reflector.audit()).toBe(0);

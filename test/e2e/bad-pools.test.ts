@@ -28,10 +28,9 @@ afterAll(async () => {
 const { worker: image } = stage.images;
 const refOf = (name: string): PoolRef => ({ namespace: tenant.namespace, name });
 
-const untilStalled = async (ref: PoolRef, reason: string, limitMs = 30_000): Promise<string> => {
+const untilStalled = async (ref: PoolRef, reason: string): Promise<string> => {
   const pool = await untilPool(stage, ref, {
     what: `${ref.name} says ${reason}`,
-    limitMs,
     holds: (seen) => conditionOf(seen, 'Stalled')?.status === 'True' && conditionOf(seen, 'Stalled')?.reason === reason,
   });
   expect(conditionOf(pool, 'Ready')).toMatchObject({ status: 'False', reason });
@@ -67,19 +66,18 @@ describe.concurrent('an admission webhook that does not answer', () => {
     await stage.kubectl.apply([deadWebhook(ref), poolManifest({ ...ref, image, maxReplicas: 2 })]);
     const pool = await untilPool(stage, ref, {
       what: 'the pool says that it cannot be applied',
-      limitMs: 60_000,
       holds: (seen) => conditionOf(seen, 'Ready')?.reason === 'ApplyFailing',
     });
     expect(conditionOf(pool, 'Ready')?.message).toContain('failed calling webhook "dead.agentpool.test"');
     expect(conditionOf(pool, 'ScalingActive')).toMatchObject({ status: 'False', reason: 'ApplyFailing' });
-    await untilStalled(ref, 'ApplyFailing', 90_000);
+    await untilStalled(ref, 'ApplyFailing');
     const { name } = deadWebhook(ref).metadata;
     await stage.kubectl.run(['delete', 'validatingwebhookconfiguration', name]);
     // the longest backoff, and time to start
-    await untilReady(stage, ref, 90_000);
+    await untilReady(stage, ref);
     const jobs = await tenant.jobsFor(ref.name);
     const ids = await jobs.add({ jobs: 2, minMs: 100, maxMs: 100 });
-    await jobs.untilDone(ids, 30_000);
+    await jobs.untilDone(ids);
   });
 });
 
@@ -99,7 +97,7 @@ describe.concurrent('a template that the API server refuses', () => {
     await untilReady(stage, ref);
     const jobs = await tenant.jobsFor(ref.name);
     const ids = await jobs.add({ jobs: 2, minMs: 100, maxMs: 100 });
-    await jobs.untilDone(ids, 30_000);
+    await jobs.untilDone(ids);
   });
 
   it('leaves the workers of the template before as they are', async () => {
@@ -109,12 +107,12 @@ describe.concurrent('a template that the API server refuses', () => {
         const pods = await readPods(stage, pool.ref);
         return pods.length === 1 && pods[0]?.status.containerStatuses?.[0]?.ready === true && pods;
       },
-      { what: 'one worker runs', limitMs: 30_000 },
+      { what: 'one worker runs' },
     );
     await stage.kubectl.apply([poolManifest({ ...pool.ref, image, minReplicas: 1, container: doublePort })]);
     await untilStalled(pool.ref, 'TemplateRefused');
     const ids = await pool.jobs.add({ jobs: 3, minMs: 100, maxMs: 100 });
-    await pool.jobs.untilDone(ids, 30_000);
+    await pool.jobs.untilDone(ids);
     expect((await readPods(stage, pool.ref)).map(({ metadata }) => metadata.uid)).toEqual(
       before.map(({ metadata }) => metadata.uid),
     );
@@ -138,13 +136,13 @@ describe.concurrent('two pools on one queue', () => {
       `pool ${namespace}/older is older and works on queue shared`,
     );
     const ids = await older.jobs.add({ jobs: 4, minMs: 100, maxMs: 300 });
-    await older.jobs.untilDone(ids, 30_000);
+    await older.jobs.untilDone(ids);
     expect(await readDeployment(stage, younger)).toBeUndefined();
 
-    await stage.kubectl.run(['delete', 'awp', 'older', '-n', namespace, '--timeout=60s']);
+    await stage.kubectl.run(['delete', 'awp', 'older', '-n', namespace, '--timeout=120s']);
     const more = await older.jobs.add({ jobs: 4, minMs: 100, maxMs: 300 });
     await untilReady(stage, younger);
-    await older.jobs.untilDone(more, 60_000);
+    await older.jobs.untilDone(more);
     expect(await older.jobs.outcome(more)).toMatchObject({ completed: 4, failed: 0, lost: 0 });
   });
 });
@@ -154,11 +152,11 @@ describe.concurrent('a worker image that does not work', () => {
     const broken = await tenant.addPool({ name: 'no-image', image: 'registry.local/not-there:1' });
     const healthy = await tenant.addPool({ name: 'healthy' });
     const waiting = await broken.jobs.add({ jobs: 3, minMs: 100, maxMs: 100 });
-    await untilReplicas(stage, broken.ref, { replicas: 1, limitMs: 20_000 });
+    await untilReplicas(stage, broken.ref, { replicas: 1 });
     const ids = await healthy.jobs.add({ jobs: 6, minMs: 100, maxMs: 300 });
-    await healthy.jobs.untilDone(ids, 30_000);
+    await healthy.jobs.untilDone(ids);
     await stage.kubectl.apply([poolManifest({ ...broken.ref, image })]);
-    await broken.jobs.untilDone(waiting, 60_000);
+    await broken.jobs.untilDone(waiting);
     expect(await broken.jobs.outcome(waiting)).toMatchObject(eachOnce(3));
   });
 
@@ -187,14 +185,12 @@ describe.concurrent('a worker image that does not work', () => {
     await pool.jobs.add({ jobs: 7, minMs: 1, maxMs: 1 });
     const seen = await untilPool(stage, pool.ref, {
       what: 'the pool is sized from Redis beside a worker that runs',
-      limitMs: 45_000,
       holds: ({ status }) =>
         (status?.replicas?.ready ?? 0) > 0 && status?.queue?.waiting === 7 && status.replicas?.wanted === 2,
     });
     expect(seen.status?.queue?.source).toBe('Redis');
     const observed = await untilPool(stage, pool.ref, {
       what: 'the reason names the replica',
-      limitMs: 30_000,
       holds: (now) => conditionOf(now, 'QueueObserved')?.message.includes('replica metrics-') === true,
     });
     expect(conditionOf(observed, 'QueueObserved')?.status).toBe('True');

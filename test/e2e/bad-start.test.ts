@@ -33,7 +33,7 @@ const operatorPod = (): Promise<OperatorPod> =>
       const [pod, ...more] = items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
       return more.length === 0 && pod?.status.containerStatuses?.[0]?.state.running !== undefined && pod;
     },
-    { what: 'one operator pod runs', limitMs: 30_000 },
+    { what: 'one operator pod runs' },
   );
 
 /** What `/readyz` says, through the API server, which answers with the pod's own status. */
@@ -56,11 +56,11 @@ const untilItSaysSo = () =>
       const { status, text } = await readyz();
       return status === 503 && text.includes(SENTENCE);
     },
-    { what: '/readyz names the command', limitMs: 30_000, everyMs: 250 },
+    { what: '/readyz names the command', everyMs: 250 },
   );
 
 const untilReadyAgain = () =>
-  until(async () => (await readyz()).status === 200, { what: '/readyz is well', limitMs: 30_000, everyMs: 250 });
+  until(async () => (await readyz()).status === 200, { what: '/readyz is well', everyMs: 250 });
 
 const install = async (): Promise<void> => {
   await stage.kubectl.run(['apply', '--server-side', '-f', crds]);
@@ -70,14 +70,14 @@ const install = async (): Promise<void> => {
 async function expectWork(name: string): Promise<void> {
   const pool = await tenant.addPool({ name });
   const ids = await pool.jobs.add({ jobs: 2, minMs: 100, maxMs: 100 });
-  await pool.jobs.untilDone(ids, 30_000);
+  await pool.jobs.untilDone(ids);
   expect(await pool.jobs.outcome(ids)).toMatchObject({ completed: 2, lost: 0, runTwice: 0 });
 }
 
 describe('an operator without the definition of its resource', () => {
   it('lives on when it is taken away, says how to install it, and works again when it is back', async () => {
     const before = await operatorPod();
-    await stage.kubectl.run(['delete', 'crd', 'agentworkerpools.agentpool.dev', '--timeout=60s']);
+    await stage.kubectl.run(['delete', 'crd', 'agentworkerpools.agentpool.dev', '--timeout=120s']);
     await untilItSaysSo();
     await install();
     await untilReadyAgain();
@@ -88,9 +88,9 @@ describe('an operator without the definition of its resource', () => {
   });
 
   it('starts without it, says once in its log how to install it, and works as soon as it is there', async () => {
-    await stage.kubectl.run(['delete', 'crd', 'agentworkerpools.agentpool.dev', '--timeout=60s']);
+    await stage.kubectl.run(['delete', 'crd', 'agentworkerpools.agentpool.dev', '--timeout=120s']);
     const { metadata } = await operatorPod();
-    await onOperator(stage, ['delete', 'pod', metadata.name, '--timeout=60s']);
+    await onOperator(stage, ['delete', 'pod', metadata.name, '--timeout=120s']);
     await untilItSaysSo();
     await install();
     await untilReadyAgain();
@@ -128,7 +128,7 @@ async function runOperator(name: string, spec: object): Promise<Readonly<{ exitC
       const { status } = JSON.parse(await inNamespace('get', 'pod', name, '-o', 'json')) as FailedPod;
       return status.phase === 'Failed' && status.containerStatuses?.[0]?.state.terminated;
     },
-    { what: `operator ${name} ends`, limitMs: 60_000, everyMs: 250 },
+    { what: `operator ${name} ends`, everyMs: 250 },
   );
   return { exitCode: ended.exitCode, log: await inNamespace('logs', name) };
 }
@@ -186,10 +186,9 @@ describe('an operator that is told to end while it still loads', () => {
     await stage.kubectl.apply([{ apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name: 'loading' }, spec }]);
     await until(async () => (await onOperator(stage, ['logs', 'loading']).catch(() => '')).includes('loading'), {
       what: 'the operator loads',
-      limitMs: 60_000,
     });
     const told = Date.now();
-    await onOperator(stage, ['delete', 'pod', 'loading', '--timeout=60s']);
+    await onOperator(stage, ['delete', 'pod', 'loading', '--timeout=120s']);
     // Its grace is 30 s.
     expect(Date.now() - told).toBeLessThan(20_000);
   });

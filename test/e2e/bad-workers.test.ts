@@ -23,7 +23,6 @@ const kubectl = (...args: string[]): Promise<string> => stage.kubectl.run(['-n',
 const untilStalled = async (ref: PoolRef, reason: string): Promise<string> => {
   const pool = await untilPool(stage, ref, {
     what: `${ref.name} says ${reason}`,
-    limitMs: 60_000,
     holds: (seen) => conditionOf(seen, 'Stalled')?.status === 'True' && conditionOf(seen, 'Stalled')?.reason === reason,
   });
   expect(conditionOf(pool, 'Ready')).toMatchObject({ status: 'False', reason });
@@ -34,7 +33,7 @@ const eachOnce = (jobs: number) => ({ jobs, completed: jobs, failed: 0, lost: 0,
 
 const doJobs = async ({ jobs }: PoolOfTest, count: number): Promise<void> => {
   const ids = await jobs.add({ jobs: count, minMs: 100, maxMs: 300 });
-  await jobs.untilDone(ids, 60_000);
+  await jobs.untilDone(ids);
   expect(await jobs.outcome(ids)).toMatchObject(eachOnce(count));
 };
 
@@ -56,7 +55,7 @@ describe.concurrent('a worker that cannot start', () => {
     expect(message).toContain('Correct spec.workers.template');
     expect(await pool.jobs.counts()).toMatchObject({ waiting: 3, failed: 0 });
     await stage.kubectl.apply([poolManifest({ ...pool.ref, image })]);
-    await pool.jobs.untilDone(ids, 60_000);
+    await pool.jobs.untilDone(ids);
     expect(await pool.jobs.outcome(ids)).toMatchObject(eachOnce(3));
     await untilReady(stage, pool.ref);
   });
@@ -72,7 +71,7 @@ const untilOneRuns = ({ ref }: PoolOfTest): Promise<string> =>
       const pods = await readPods(stage, ref);
       return pods.length === 1 && pods[0]?.status.containerStatuses?.[0]?.ready === true && pods[0].metadata.uid;
     },
-    { what: `one worker of ${ref.name} runs`, limitMs: 60_000 },
+    { what: `one worker of ${ref.name} runs` },
   );
 
 describe.concurrent('a rollout of workers', () => {
@@ -88,7 +87,6 @@ describe.concurrent('a rollout of workers', () => {
     await stage.kubectl.apply([poolManifest({ ...pool.ref, minReplicas: 1, ...broken })]);
     await untilPool(stage, pool.ref, {
       what: 'the rollout is under way',
-      limitMs: 20_000,
       holds: (seen) => conditionOf(seen, 'Ready')?.status === 'False',
     });
     await doJobs(pool, 3);
@@ -98,7 +96,7 @@ describe.concurrent('a rollout of workers', () => {
     await doJobs(pool, 3);
     expect((await readPods(stage, pool.ref)).map(({ metadata }) => metadata.uid)).toContain(old);
     await stage.kubectl.apply([poolManifest({ ...pool.ref, image, minReplicas: 1 })]);
-    await untilReady(stage, pool.ref, 60_000);
+    await untilReady(stage, pool.ref);
     await doJobs(pool, 3);
   });
 });
@@ -112,13 +110,12 @@ describe('a namespace that has no room', () => {
     await stage.kubectl.apply([{ ...quota, spec: { hard: { pods: String(pods.items.length) } } }]);
     await until(async () => (await kubectl('get', 'quota', 'full', '-o', 'jsonpath={.status.used.pods}')) !== '', {
       what: 'the quota is in force',
-      limitMs: 20_000,
     });
     const ids = await pool.jobs.add({ jobs: 20, minMs: 500, maxMs: 500 });
     expect(await untilStalled(pool.ref, 'ReplicasRefused')).toMatch(/exceeded quota: full.*Make room for them/);
-    await pool.jobs.untilDone(ids, 60_000);
+    await pool.jobs.untilDone(ids);
     expect(await pool.jobs.outcome(ids)).toMatchObject(eachOnce(20));
     await kubectl('delete', 'quota', 'full');
-    await untilReady(stage, pool.ref, 60_000);
+    await untilReady(stage, pool.ref);
   });
 });

@@ -13,7 +13,7 @@ beforeAll(async () => {
   tenant = await openTenant(stage, 'beside');
 });
 afterAll(async () => {
-  await stage.kubectl.run(['delete', 'crd', SCALED_OBJECTS.metadata.name, '--ignore-not-found', '--timeout=60s']);
+  await stage.kubectl.run(['delete', 'crd', SCALED_OBJECTS.metadata.name, '--ignore-not-found', '--timeout=120s']);
   await tenant.close();
   await stage.close();
 });
@@ -23,17 +23,15 @@ const kubectl = (...args: string[]): Promise<string> => stage.kubectl.run(['-n',
 const patch = ({ ref }: PoolOfTest, spec: object): Promise<string> =>
   kubectl('patch', 'awp', ref.name, '--type=merge', '-p', JSON.stringify({ spec }));
 
-const untilScalingHeld = ({ ref }: PoolOfTest, reason: string, limitMs = 60_000) =>
+const untilScalingHeld = ({ ref }: PoolOfTest, reason: string) =>
   untilPool(stage, ref, {
     what: `pool ${ref.name} says ${reason}`,
-    limitMs,
     holds: (pool) => conditionOf(pool, 'ScalingActive')?.reason === reason,
   });
 
 const untilWanted = ({ ref }: PoolOfTest, wanted: number) =>
   untilPool(stage, ref, {
     what: `pool ${ref.name} wants ${wanted}`,
-    limitMs: 60_000,
     holds: ({ status }) => status?.replicas?.wanted === wanted,
   });
 
@@ -60,13 +58,12 @@ describe.concurrent('an HPA on the Deployment of a pool', () => {
     await kubectl('scale', 'deployment', 'shared', '--replicas=1');
     await untilPool(stage, pool.ref, {
       what: 'the number of the other one is left as it is',
-      limitMs: 60_000,
       holds: ({ status }) => status?.replicas?.current === 1,
     });
     expect(await kubectl('describe', 'awp', 'shared')).not.toContain('corrected');
 
     await kubectl('delete', 'hpa', 'theirs');
-    await untilReplicas(stage, pool.ref, { replicas: 0, limitMs: 90_000 });
+    await untilReplicas(stage, pool.ref, { replicas: 0 });
     expect(pool.history()).toEqual([0, 1, 0]);
   });
 });
@@ -75,21 +72,20 @@ describe.concurrent('a ScaledObject of KEDA on the Deployment of a pool', () => 
   it('has the number to itself from the time on when KEDA is there, until it is gone with all that was its', async () => {
     const pool = await tenant.addPool({ name: 'with-keda' });
     await stage.kubectl.apply([SCALED_OBJECTS]);
-    await stage.kubectl.run(['wait', '--for=condition=Established', '--timeout=60s', 'crd/scaledobjects.keda.sh']);
+    await stage.kubectl.run(['wait', '--for=condition=Established', '--timeout=120s', 'crd/scaledobjects.keda.sh']);
     await stage.kubectl.apply([scaledObject({ namespace: tenant.namespace, name: 'kedas' }, 'with-keda')]);
     // The operator looks once a minute whether there is a KEDA by now.
-    const held = await untilScalingHeld(pool, 'OtherAutoscaler', 180_000);
+    const held = await untilScalingHeld(pool, 'OtherAutoscaler');
     expect(conditionOf(held, 'ScalingActive')?.message).toContain('ScaledObject kedas');
     const ids = await pool.jobs.add({ jobs: 8, minMs: 100, maxMs: 200 });
     await untilPool(stage, pool.ref, {
       what: 'the backlog is seen',
-      limitMs: 60_000,
       holds: ({ status }) => status?.queue?.waiting === 8,
     });
     expect(pool.history()).toEqual([0]);
 
-    await stage.kubectl.run(['delete', 'crd', SCALED_OBJECTS.metadata.name, '--timeout=60s']);
-    await pool.jobs.untilDone(ids, 120_000);
+    await stage.kubectl.run(['delete', 'crd', SCALED_OBJECTS.metadata.name, '--timeout=120s']);
+    await pool.jobs.untilDone(ids);
     expect(pool.history().slice(0, 2)).toEqual([0, 2]);
   });
 });
@@ -108,7 +104,7 @@ describe.concurrent('a pool that only recommends', () => {
     expect(pool.history()).toEqual([0]);
 
     await patch(pool, { mode: 'Auto' });
-    await pool.jobs.untilDone(ids, 120_000);
+    await pool.jobs.untilDone(ids);
     expect(pool.history().slice(0, 2)).toEqual([0, 2]);
   });
 

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { expect, it } from 'vitest';
+import { until } from '../cluster/until.ts';
 import { clearScene } from '../demo/scene.ts';
 import { installOperator } from '../fixtures/stage/install.ts';
-import { stageOfTests } from '../fixtures/stage/stage.ts';
+import { type Stage, stageOfTests } from '../fixtures/stage/stage.ts';
 
 const project = resolve(import.meta.dirname, '../..');
 
@@ -21,6 +22,18 @@ function demo(args: readonly string[]): Promise<{ code: number | null; last: str
   });
 }
 
+/** What is in the cluster, once all that the files before this one deleted is gone. */
+function settled(stage: Stage): Promise<string> {
+  const phases = ['get', 'namespaces', '-o', 'jsonpath={.items[*].status.phase}'];
+  return until(
+    async () => {
+      if ((await stage.kubectl.run(phases)).includes('Terminating')) return false;
+      return stage.kubectl.run(['get', 'namespaces,crds,deployments', '-A', '-o', 'name']);
+    },
+    { what: 'every namespace that was deleted is gone' },
+  );
+}
+
 it('the demo refuses a cluster that is in use untouched, runs on any other, loses no job and takes away what it brought', async (ctx) => {
   const { AWP_KUBECONFIG: kubeconfig, AWP_CLUSTER: cluster } = process.env;
   if (cluster === undefined || cluster === '' || kubeconfig === undefined)
@@ -30,7 +43,7 @@ it('the demo refuses a cluster that is in use untouched, runs on any other, lose
   const { operator, worker, redis } = stage.images;
   const there = ['--kubeconfig', kubeconfig, '--context', context];
   await installOperator(stage);
-  const before = await stage.kubectl.run(['get', 'namespaces,crds,deployments', '-A', '-o', 'name']);
+  const before = await settled(stage);
   const refused = await demo(there);
   expect({ code: refused.code, said: refused.progress.trim().split('\n').at(-1) }).toEqual({
     code: 1,

@@ -41,19 +41,19 @@ describe.concurrent('a pool that needs fewer replicas than it has', () => {
     const pool = await addPool('busy', 3);
     const long = await addJob(pool, 40_000);
     const short = await Promise.all([addJob(pool, 500), addJob(pool, 500)]);
-    await untilReplicas(stage, pool.ref, { replicas: 3, limitMs: 20_000 });
-    await pool.jobs.untilDone(short, 30_000);
-    await untilReplicas(stage, pool.ref, { replicas: 1, limitMs: 60_000 });
+    await untilReplicas(stage, pool.ref, { replicas: 3 });
+    await pool.jobs.untilDone(short);
+    await untilReplicas(stage, pool.ref, { replicas: 1 });
     expect(await pool.jobs.queue.getJobState(long)).toBe('active');
-    await pool.jobs.untilDone([long], 60_000);
-    await untilReplicas(stage, pool.ref, { replicas: 0, limitMs: 60_000 });
+    await pool.jobs.untilDone([long]);
+    await untilReplicas(stage, pool.ref, { replicas: 0 });
     expect(await pool.jobs.outcome([long, ...short])).toMatchObject(eachOnce(3));
     const said = await until(
       async () => {
         const found = await notes('ReplicaRemoved', 'busy');
         return found.length === 3 ? found : undefined;
       },
-      { what: 'an event for each replica that went', limitMs: 20_000 },
+      { what: 'an event for each replica that went' },
     );
     expect(said).toEqual(Array.from({ length: 3 }, () => expect.stringContaining('it says that it runs no job')));
     expect(said.join()).toContain(`the last job that it ended was ${long} at`);
@@ -66,16 +66,15 @@ describe.concurrent('a pool that needs fewer replicas than it has', () => {
   it('takes a replica back that is on its way out when load returns, and starts none anew', async () => {
     const pool = await addPool('returning', 2);
     const first = await Promise.all([addJob(pool, 1000), addJob(pool, 1000)]);
-    await pool.jobs.untilDone(first, 40_000);
+    await pool.jobs.untilDone(first);
     const names = async () => (await readPods(stage, pool.ref)).map(({ metadata }) => metadata.name).sort();
     const before = await names();
     await untilPool(stage, pool.ref, {
       what: 'two replicas are on their way out',
-      limitMs: 40_000,
       holds: ({ status }) => status?.replicas?.draining === 2,
     });
     const second = await Promise.all([addJob(pool, 1000), addJob(pool, 1000)]);
-    await pool.jobs.untilDone(second, 20_000);
+    await pool.jobs.untilDone(second);
     expect(await names()).toEqual(before);
     expect(await pool.jobs.outcome([...first, ...second])).toMatchObject(eachOnce(4));
   }, 180_000);
@@ -91,22 +90,20 @@ describe.concurrent('a job that a rollout does not let end', () => {
     const long = await addJob(pool, 45_000);
     await until(async () => (await pool.jobs.queue.getJobState(long)) === 'active', {
       what: 'the job runs',
-      limitMs: 40_000,
     });
     await kubectl('rollout', 'restart', 'deployment/rolled');
     await until(async () => (await interrupted('rollout')) === rollouts + 1, {
       what: 'the job is counted as interrupted by the rollout',
-      limitMs: 120_000,
     });
     const said = await until(
       async () => {
         const found = await notes('JobsInterrupted', 'rolled');
         return found.length > 0 && found;
       },
-      { what: 'an event says so', limitMs: 20_000 },
+      { what: 'an event says so' },
     );
     expect(said).toEqual([expect.stringContaining('gave 1 job back to the queue when a rollout replaced it')]);
-    await pool.jobs.untilDone([long], 120_000);
+    await pool.jobs.untilDone([long]);
     expect(await pool.jobs.outcome([long])).toMatchObject({ completed: 1, failed: 0, runTwice: 1 });
     expect(await interrupted('scale_down')).toBe(scaleDowns);
     await metrics.close();
@@ -123,13 +120,12 @@ describe('without an operator', () => {
     const sizing = { concurrency: 1, maxReplicas: 2, targetWait: '1s', window: '5s' };
     const pool = await tenant.addPool({ name: 'orphaned', ...sizing, container: SLOW_READINESS });
     const first = await Promise.all([addJob(pool, 1000), addJob(pool, 1000)]);
-    await pool.jobs.untilDone(first, 40_000);
+    await pool.jobs.untilDone(first);
     await untilPool(stage, pool.ref, {
       what: 'both replicas are on their way out',
-      limitMs: 40_000,
       holds: ({ status }) => status?.replicas?.draining === 2,
     });
-    await onOperator(stage, ['delete', 'deployment/agent-worker-pool', '--cascade=foreground', '--timeout=30s']);
+    await onOperator(stage, ['delete', 'deployment/agent-worker-pool', '--cascade=foreground', '--timeout=120s']);
     try {
       const before = (await readPods(stage, pool.ref)).map(({ metadata }) => metadata.name);
       const second = await addJob(pool, 200);

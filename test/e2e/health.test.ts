@@ -41,7 +41,6 @@ const restarts = (maxRetries: number) => ({ maxRetries, backoff: { base: '1s', m
 const untilAllReady = (ref: PoolRef, replicas: number) =>
   until(async () => (await readPods(stage, ref)).filter(isReadyPod).length === replicas, {
     what: `${replicas} replicas of ${ref.name} are ready`,
-    limitMs: 90_000,
   });
 
 const restartsIn = async (ref: PoolRef): Promise<readonly string[]> =>
@@ -78,7 +77,6 @@ describe.concurrent('a replica that', () => {
     await stage.kubectl.apply([poolManifest({ ...ref, ...options, image })]);
     const cured = await untilPool(stage, ref, {
       what: 'the corrected template has its own budget',
-      limitMs: 60_000,
       holds: ({ status }) => status?.restarts?.used === 0,
     });
     expect(conditionOf(cured, 'RestartBudgetAvailable')).toMatchObject({ status: 'True' });
@@ -98,14 +96,14 @@ describe.concurrent('a replica that', () => {
     await untilAllReady(ref, 2);
     const history = watchPods(stage, ref);
     const ids = await jobs.add({ jobs: 100, minMs: 3000, maxMs: 3000 });
-    await until(async () => (await restartsIn(ref)).length === 1, { what: 'one replica is replaced', limitMs: 90_000 });
-    await jobs.untilDone(ids, 120_000);
+    await until(async () => (await restartsIn(ref)).length === 1, { what: 'one replica is replaced' });
+    await jobs.untilDone(ids);
     expect(await jobs.outcome(ids)).toMatchObject({ jobs: 100, completed: 100, failed: 0, lost: 0, runTwice: 0 });
     expect(await restartsIn(ref)).toEqual([expect.stringMatching(/it has taken no job for .* although jobs wait/)]);
     expect(history.uids()).toHaveLength(3);
     history.stop();
     const redis = await tenant.redis.connect();
-    await until(async () => (await redis.get(END_OF_THE_WEDGED)) !== null, { what: 'it has ended', limitMs: 60_000 });
+    await until(async () => (await redis.get(END_OF_THE_WEDGED)) !== null, { what: 'it has ended' });
     expect(JSON.parse((await redis.get(END_OF_THE_WEDGED)) ?? '')).toEqual({ active: 0, cordoned: true });
   });
 
@@ -133,10 +131,10 @@ describe.concurrent('a replica that', () => {
     const before = await identitiesOf(stage, ref);
     // Longer than it is watched, and over before the test's end: a replica that is told to go ends them.
     await jobs.add({ jobs: 505, minMs: 60_000, maxMs: 60_000 });
-    await until(async () => (await jobs.counts()).active === 5, { what: 'all slots are taken', limitMs: 60_000 });
+    await until(async () => (await jobs.counts()).active === 5, { what: 'all slots are taken' });
     const since = Date.now();
     // Three times what a replica with a free slot is given.
-    await until(async () => Promise.resolve(Date.now() - since > 30_000), { what: '30 s are over', limitMs: 60_000 });
+    await until(async () => Promise.resolve(Date.now() - since > 30_000), { what: '30 s are over' });
     expect(await identitiesOf(stage, ref)).toEqual(before);
     expect(await restartsIn(ref)).toEqual([]);
     expect((await readPool(stage, ref))?.status?.restarts).toMatchObject({ used: 0 });
@@ -178,11 +176,10 @@ describe.concurrent('a replica that', () => {
     await cutOff(stage, { ...ref, name: victim?.metadata.name ?? '' }, [spec.clusterIP]);
     await untilPool(stage, ref, {
       what: 'it is shown as unhealthy',
-      limitMs: 60_000,
       holds: ({ status }) =>
         status?.workers?.some(({ pod, redis }) => pod === victim?.metadata.name && redis === 'Unhealthy') === true,
     });
-    await until(async () => (await restartsIn(ref)).length === 1, { what: 'it is replaced', limitMs: 90_000 });
+    await until(async () => (await restartsIn(ref)).length === 1, { what: 'it is replaced' });
     await untilAllReady(ref, 3);
     expect(await identitiesOf(stage, ref)).toMatchObject(others);
     expect(await restartsIn(ref)).toEqual([expect.stringContaining('it alone cannot reach Redis')]);
@@ -205,21 +202,17 @@ describe.concurrent('a replica that', () => {
     await evict(stage, { ...evicted.ref, name: pod?.metadata.name ?? '' });
     await until(async () => /ErrImagePull|ImagePullBackOff/.test((await wordsOf(missing)) ?? ''), {
       what: "the kubelet's words stand in the status",
-      limitMs: 60_000,
     });
     await until(async () => /configmap "not-there" not found/.test((await wordsOf(unset)) ?? ''), {
       what: "the kubelet's words of the missing ConfigMap stand in the status",
-      limitMs: 60_000,
     });
     await until(async () => (await wordsOf(huge))?.includes('Insufficient cpu') === true, {
       what: "the scheduler's words stand in the status",
-      limitMs: 60_000,
     });
     await until(
       async () => (await readPods(stage, evicted.ref)).some((each) => each.metadata.uid !== pod?.metadata.uid),
       {
         what: 'another replica came for the evicted one',
-        limitMs: 60_000,
       },
     );
     await untilAllReady(evicted.ref, 1);
@@ -253,16 +246,14 @@ describe.concurrent('a Redis that is out', () => {
     const frozen = freezeRedis(stage, tenant.redis, 25_000);
     const pool = await untilPool(stage, ref, {
       what: 'the outage is said',
-      limitMs: 45_000,
       holds: (seen) => conditionOf(seen, 'DependenciesHealthy')?.reason === 'DependencyUnavailable',
     });
     expect(conditionOf(pool, 'Ready')).toMatchObject({ status: 'True' });
     await frozen;
-    await jobs.untilDone(ids, 120_000);
+    await jobs.untilDone(ids);
     expect(await jobs.outcome(ids)).toMatchObject({ jobs: 20, completed: 20, failed: 0, lost: 0 });
     await untilPool(stage, ref, {
       what: 'all is well again',
-      limitMs: 90_000,
       holds: (seen) => conditionOf(seen, 'DependenciesHealthy')?.status === 'True',
     });
     expect(await restartsIn(ref)).toEqual([]);

@@ -41,11 +41,10 @@ describe.concurrent('a pool with values at their limits', () => {
   ])('runs each job once with $what, and goes back to zero', async ({ name, queue, prefix }) => {
     const pool = await tenant.addPool({ name, queue, prefix, maxReplicas: 2 });
     const ids = await pool.jobs.add({ jobs: 8, minMs: 200, maxMs: 600 });
-    await pool.jobs.untilDone(ids, 60_000);
+    await pool.jobs.untilDone(ids);
     expect(await pool.jobs.outcome(ids)).toMatchObject(eachOnce(8));
     const { status } = await untilPool(stage, pool.ref, {
       what: 'the pool is at zero again, and reads its queue',
-      limitMs: 60_000,
       holds: (seen) => seen.status?.replicas?.current === 0 && seen.status.queue?.active === 0,
     });
     expect(status?.queue).toMatchObject({ waiting: 0, failed: 0 });
@@ -78,13 +77,12 @@ describe.concurrent('pools that cannot work', () => {
       wrong.map(async ({ name, reason }) => {
         const pool = await untilPool(stage, refOf(name), {
           what: `${name} is Stalled`,
-          limitMs: 30_000,
           holds: (seen) => conditionOf(seen, 'Stalled')?.reason === reason,
         });
         return conditionOf(pool, 'Stalled')?.message ?? '';
       }),
     );
-    await good.jobs.untilDone(ids, 60_000);
+    await good.jobs.untilDone(ids);
     expect(await good.jobs.outcome(ids)).toMatchObject(eachOnce(10));
     for (const message of said) {
       expect(message.length).toBeLessThan(400);
@@ -102,10 +100,9 @@ describe.concurrent('pools that cannot work', () => {
     ]);
     await untilPool(stage, ref, {
       what: 'it has a status',
-      limitMs: 30_000,
       holds: (pool) => pool.status !== undefined,
     });
-    await stage.kubectl.run(['delete', 'awp', ref.name, '-n', ref.namespace, '--timeout=30s']);
-    await until(async () => (await readPool(stage, ref)) === undefined, { what: 'the pool is gone', limitMs: 10_000 });
+    await stage.kubectl.run(['delete', 'awp', ref.name, '-n', ref.namespace, '--timeout=120s']);
+    await until(async () => (await readPool(stage, ref)) === undefined, { what: 'the pool is gone' });
   });
 });

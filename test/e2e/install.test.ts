@@ -36,8 +36,8 @@ let pool: PoolOfTest;
 beforeAll(async () => {
   whyNot = await prepare();
   if (whyNot !== undefined) return;
-  await stage.kubectl.run(['delete', '-k', join(project, 'deploy/base'), '--ignore-not-found', '--timeout=60s']);
-  await stage.kubectl.run(['delete', 'crd', CRD, '--ignore-not-found', '--timeout=60s']);
+  await stage.kubectl.run(['delete', '-k', join(project, 'deploy/base'), '--ignore-not-found', '--timeout=120s']);
+  await stage.kubectl.run(['delete', 'crd', CRD, '--ignore-not-found', '--timeout=120s']);
   await stage.kubectl.run(['create', 'namespace', OPERATOR_NAMESPACE]);
   const restricted = 'pod-security.kubernetes.io/enforce=restricted';
   await stage.kubectl.run(['label', 'namespace', OPERATOR_NAMESPACE, restricted]);
@@ -47,8 +47,8 @@ afterAll(async () => {
     await tenant?.close();
     await helm('uninstall', RELEASE, '--ignore-not-found', '--wait');
     await helm('uninstall', `${RELEASE}-crds`, '--ignore-not-found');
-    await stage.kubectl.run(['delete', 'crd', CRD, '--ignore-not-found', '--timeout=60s']);
-    await stage.kubectl.run(['delete', 'namespace', OPERATOR_NAMESPACE, '--timeout=60s']);
+    await stage.kubectl.run(['delete', 'crd', CRD, '--ignore-not-found', '--timeout=120s']);
+    await stage.kubectl.run(['delete', 'namespace', OPERATOR_NAMESPACE, '--timeout=120s']);
     await rm(charts, { recursive: true, force: true });
   }
   await stage.close();
@@ -107,7 +107,7 @@ const untilWorkers = (count: number): Promise<readonly string[]> =>
       const workers = await readyWorkers();
       return workers.length === count && workers;
     },
-    { what: `${count} workers are ready`, limitMs: 90_000, everyMs: 200 },
+    { what: `${count} workers are ready`, everyMs: 200 },
   );
 
 /** The operator that runs now decides on the pool: load brings a third worker, beside those of before. */
@@ -117,15 +117,15 @@ async function expectScaling(before: readonly string[]): Promise<void> {
   const load = setInterval(() => void pool.jobs.add(BATCH).then((added) => ids.push(...added)), 3000);
   try {
     ids.push(...(await pool.jobs.add(BATCH)));
-    await untilReplicas(stage, pool.ref, { replicas: 3, limitMs: 90_000 });
+    await untilReplicas(stage, pool.ref, { replicas: 3 });
     expect(await readyWorkers()).toEqual(expect.arrayContaining([...before]));
   } finally {
     clearInterval(load);
   }
-  await pool.jobs.untilDone(ids, 90_000);
+  await pool.jobs.untilDone(ids);
   const jobs = ids.length;
   expect(await pool.jobs.outcome(ids)).toMatchObject({ completed: jobs, failed: 0, lost: 0, runTwice: 0 });
-  await untilReplicas(stage, pool.ref, { replicas: 2, limitMs: 90_000 });
+  await untilReplicas(stage, pool.ref, { replicas: 2 });
 }
 
 it('without the resource, the operator is not installed, and the sentence says what is', async () => {
@@ -145,7 +145,6 @@ it('two charts give an operator that makes a pool Ready, from images that Docker
   const list = ['get', 'awp,secrets,rolebindings,deployments', '-n', OPERATOR_NAMESPACE, '-o', 'name'];
   await until(async () => !(await stage.kubectl.run(list)).includes('-test'), {
     what: 'nothing is left of the pool of helm test',
-    limitMs: 60_000,
     everyMs: 500,
   });
 }, 300_000);
@@ -153,7 +152,7 @@ it('two charts give an operator that makes a pool Ready, from images that Docker
 it('a pool of theirs works: kubectl wait, up with the load, and its workers have no token', async () => {
   tenant = await openTenant(stage, 'install');
   pool = await tenant.addPool({ name: 'installed', image: worker, minReplicas: 2, maxReplicas: 3 });
-  await stage.kubectl.run(['wait', 'awp/installed', '-n', tenant.namespace, '--for=condition=Ready', '--timeout=60s']);
+  await stage.kubectl.run(['wait', 'awp/installed', '-n', tenant.namespace, '--for=condition=Ready', '--timeout=120s']);
   await expectScaling(await untilWorkers(2));
   const volumes = await stage.kubectl.run([
     'get',
@@ -214,7 +213,7 @@ it('uninstalling leaves the resource, the pool and its workers, which take new j
   await helm('uninstall', RELEASE, '--wait');
   await helm('uninstall', `${RELEASE}-crds`);
   const ids = await pool.jobs.add({ jobs: 4, minMs: 100, maxMs: 200 });
-  await pool.jobs.untilDone(ids, 60_000);
+  await pool.jobs.untilDone(ids);
   expect(await pool.jobs.outcome(ids)).toMatchObject({ completed: 4, failed: 0 });
   expect(await stage.kubectl.run(['get', 'awp', '-n', tenant.namespace, '-o', 'name'])).toContain('installed');
   expect(await readyWorkers()).toEqual(before);

@@ -48,7 +48,7 @@ const untilTwoReady = (): Promise<Holder> =>
       const ready = items.filter(isReadyPod).map(({ metadata }) => metadata.name);
       return items.length === 2 && ready.length === 2 && ready.includes(now.pod) && now;
     },
-    { what: 'leader and standby are Ready', limitMs: 90_000, everyMs: 200 },
+    { what: 'leader and standby are Ready', everyMs: 200 },
   );
 
 const eachOnce = (jobs: number) => ({ jobs, completed: jobs, failed: 0, lost: 0, runTwice: 0 });
@@ -60,8 +60,8 @@ it('a standby is Ready, takes over within 5 s when the leader is asked to go, an
   // Well below what a leader that vanishes costs: it gives its lease back.
   await untilHeldByOther(before, 5000);
   const ids = await pool.jobs.add({ jobs: 6, minMs: 100, maxMs: 300 });
-  await untilReplicas(stage, pool.ref, { replicas: 2, limitMs: 15_000 });
-  await pool.jobs.untilDone(ids, 90_000);
+  await untilReplicas(stage, pool.ref, { replicas: 2 });
+  await pool.jobs.untilDone(ids);
   expect(await pool.jobs.outcome(ids)).toMatchObject(eachOnce(6));
 });
 
@@ -70,17 +70,16 @@ it('a leader that vanishes is replaced when its lease has run out, and the next 
   const pool = await tenant.addPool({ name: 'vanished', window: `${windowMs / 1000}s` });
   const before = await untilTwoReady();
   const ids = await pool.jobs.add({ jobs: 6, minMs: 2000, maxMs: 2000 });
-  await untilReplicas(stage, pool.ref, { replicas: 2, limitMs: 20_000 });
+  await untilReplicas(stage, pool.ref, { replicas: 2 });
   await killOperator(stage, before.pod);
   await untilHeldByOther(before, LEASE_SECONDS * 1000 + RETRY_MS + 3000);
   const tookOverAt = Date.now();
   await untilPool(stage, pool.ref, {
     what: 'the new leader says that it watches a whole window first',
-    limitMs: 90_000,
     holds: ({ status }) => status?.decision?.reason === 'WatchingFirstWindow',
   });
-  await pool.jobs.untilDone(ids, 90_000);
-  await untilReplicas(stage, pool.ref, { replicas: 0, limitMs: 90_000 });
+  await pool.jobs.untilDone(ids);
+  await untilReplicas(stage, pool.ref, { replicas: 0 });
   const [, up, lowered] = tenant.history.of('vanished');
   expect(up?.replicas).toBe(2);
   // It begins to watch a moment after it holds the lease, which was seen a moment later.
@@ -97,7 +96,7 @@ it('an upgrade of the operator restarts no worker', async () => {
       const uids = await readyUids();
       return uids.length === 2 && uids;
     },
-    { what: 'two workers are ready', limitMs: 90_000 },
+    { what: 'two workers are ready' },
   );
   const leader = await untilTwoReady();
   await onOperator(stage, ['rollout', 'restart', 'deployment/agent-worker-pool']);
@@ -105,8 +104,8 @@ it('an upgrade of the operator restarts no worker', async () => {
   await untilHeldByOther(leader, 30_000);
   // The new leader has decided on this pool, and applied it, when it has scaled it.
   const ids = await pool.jobs.add({ jobs: 15, minMs: 1000, maxMs: 1000 });
-  await untilReplicas(stage, pool.ref, { replicas: 3, limitMs: 20_000 });
-  await pool.jobs.untilDone(ids, 90_000);
+  await untilReplicas(stage, pool.ref, { replicas: 3 });
+  await pool.jobs.untilDone(ids);
   await until(
     async () => {
       const { metadata, status = {} } = (await readDeployment(stage, pool.ref)) ?? {};
@@ -114,7 +113,7 @@ it('an upgrade of the operator restarts no worker', async () => {
       const counts = [replicas, updatedReplicas, readyReplicas];
       return observedGeneration === metadata?.generation && counts.every((count) => count === 3);
     },
-    { what: 'three workers are ready, and no others are there', limitMs: 90_000 },
+    { what: 'three workers are ready, and no others are there' },
   );
   expect(await readyUids()).toEqual(expect.arrayContaining(before));
 });

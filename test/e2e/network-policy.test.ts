@@ -34,7 +34,7 @@ const stops: (() => Promise<void>)[] = [];
 beforeAll(async () => {
   for (const namespace of [REDIS, FOREIGN]) stops.push((await startRedisInCluster(stage, { namespace })).stop);
   await stage.kubectl.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: WORKERS } }, client, denyAll]);
-  await stage.kubectl.run(['wait', `pod/${CLIENT}`, '-n', WORKERS, '--for=condition=Ready', '--timeout=60s']);
+  await stage.kubectl.run(['wait', `pod/${CLIENT}`, '-n', WORKERS, '--for=condition=Ready', '--timeout=120s']);
 });
 afterAll(async () => {
   for (const stop of stops) await stop();
@@ -69,7 +69,7 @@ it('workers reach what the policy of the chart lists, and nothing else', async (
   const set = values.flatMap((value) => ['--set', `networkPolicy.workers.${value}`]);
   const policy = await helm(...release, '--show-only', 'templates/networkpolicy.yaml', ...set);
   await stage.kubectl.apply(policy);
-  await until(async () => !(await reaches(FOREIGN)), { what: 'what is not listed is out of reach', limitMs: 30_000 });
+  await until(async () => !(await reaches(FOREIGN)), { what: 'what is not listed is out of reach' });
   expect(await reaches(REDIS)).toBe(true);
   return undefined;
 });

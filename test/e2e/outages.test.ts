@@ -32,13 +32,11 @@ const eachOnce = (jobs: number) => ({ ...allDone(jobs), runTwice: 0 });
 const untilActive = ({ ref, jobs }: PoolOfTest, active: number) =>
   until(async () => (await jobs.counts()).active >= active, {
     what: `${active} jobs of ${ref.name} run`,
-    limitMs: 90_000,
   });
 
 const untilObserved = (pool: PoolOfTest, status: 'True' | 'False') =>
   untilPool(stage, pool.ref, {
     what: `QueueObserved of ${pool.ref.name} is ${status}`,
-    limitMs: 90_000,
     holds: (seen) => conditionOf(seen, 'QueueObserved')?.status === status,
   });
 
@@ -52,19 +50,18 @@ describe('an API server that is killed', () => {
     await killComponent(embedded, 'apiserver');
     await expect(readPool(stage, pool.ref)).rejects.toThrow();
     const second = await pool.jobs.add({ jobs: 15, minMs: 3000, maxMs: 4000 });
-    await pool.jobs.untilDone(first, 60_000);
+    await pool.jobs.untilDone(first);
     await startComponent(embedded, 'apiserver');
     await until(() => readPool(stage, pool.ref).then(Boolean, () => false), {
       what: 'the API server answers',
-      limitMs: 120_000,
     });
     // One replica may have ended the second ones by then: on a busy machine the API server takes long to start.
     const third = await pool.jobs.add({ jobs: 60, minMs: 3000, maxMs: 4000 });
 
-    await untilReplicas(stage, pool.ref, { replicas: 3, limitMs: 120_000 });
-    await pool.jobs.untilDone([...second, ...third], 120_000);
+    await untilReplicas(stage, pool.ref, { replicas: 3 });
+    await pool.jobs.untilDone([...second, ...third]);
     expect(await pool.jobs.outcome([...first, ...second, ...third])).toMatchObject(eachOnce(80));
-    await untilReplicas(stage, pool.ref, { replicas: 0, limitMs: 120_000 });
+    await untilReplicas(stage, pool.ref, { replicas: 0 });
     expect(pool.history().slice(0, 2)).toEqual([0, 1]);
     expect(Math.max(...pool.history())).toBe(3);
   });
@@ -91,12 +88,12 @@ describe.concurrent('a Redis', () => {
     await untilObserved(pool, 'True');
     const outageMs = Date.now() - killedAt;
     expect(pool.history()).toEqual([0, 2]);
-    await pool.jobs.untilDone(ids, 120_000);
+    await pool.jobs.untilDone(ids);
     const outcome = await pool.jobs.outcome(ids);
     expect(outcome).toMatchObject(allDone(20));
     // A lock is renewed when half of its life is over: one that was away for less takes none along.
     if (outageMs < LOCK_LIFE_MS / 2) expect(outcome.runTwice).toBe(0);
-    await untilReplicas(stage, pool.ref, { replicas: 0, limitMs: 60_000 });
+    await untilReplicas(stage, pool.ref, { replicas: 0 });
   });
 
   it('that is frozen for longer than a lock lives fails no job and no replica, and no pool of another Redis', async () => {
@@ -120,12 +117,12 @@ describe.concurrent('a Redis', () => {
     await thawed;
     await untilObserved(pool, 'True');
     expect(pool.history()).toEqual([0, 2]);
-    await pool.jobs.untilDone(ids, 120_000);
+    await pool.jobs.untilDone(ids);
     const outcome = await pool.jobs.outcome(ids);
     expect(outcome).toMatchObject(allDone(16));
     // Only those that ran in that moment may have run again.
     expect(outcome.runTwice).toBeLessThanOrEqual(10);
-    await untilReplicas(stage, pool.ref, { replicas: 0, limitMs: 60_000 });
+    await untilReplicas(stage, pool.ref, { replicas: 0 });
   });
 });
 
@@ -140,16 +137,14 @@ describe.concurrent('a replica that is deleted', () => {
     await stage.kubectl.run(['-n', tenant.namespace, 'delete', 'pod', name, '--wait=false']);
     const other = await until(async () => (await readPods(stage, pool.ref)).find(isReadyPod), {
       what: 'another replica is ready',
-      limitMs: 90_000,
     });
     expect(other.metadata.uid).not.toBe(uid);
-    await pool.jobs.untilDone(ids, 60_000);
+    await pool.jobs.untilDone(ids);
     expect(await pool.jobs.outcome(ids)).toMatchObject(eachOnce(3));
     const results = await Promise.all(ids.map((id) => pool.jobs.queue.getJob(id)));
     expect(results.map((job) => job?.returnvalue as unknown)).toEqual(ids.map(() => ({ ok: true, pod: name })));
     await until(async () => (await readPods(stage, pool.ref)).every(({ metadata }) => metadata.uid !== uid), {
       what: 'the deleted replica is gone',
-      limitMs: 60_000,
     });
   });
 });

@@ -43,13 +43,11 @@ const OPTIONS = { minReplicas: 2, maxReplicas: 2, health: HEALTH, restarts: REST
 const untilAllReady = (pool: PoolRef, replicas: number) =>
   until(async () => (await readPods(stage, pool)).filter(isReadyPod).length === replicas, {
     what: `${replicas} replicas of ${pool.name} are ready`,
-    limitMs: 90_000,
   });
 
 const untilSaid = (pool: PoolRef, reason: string, words: RegExp) =>
   untilPool(stage, pool, {
     what: `${pool.name} says ${reason}: ${words}`,
-    limitMs: 60_000,
     holds: (seen) => {
       const condition = conditionOf(seen, 'DependenciesHealthy');
       return condition?.reason === reason && words.test(condition.message);
@@ -68,7 +66,6 @@ describe('a Supabase that is required', () => {
     await untilSaid(pool, 'DependencyUnavailable', /Supabase is out: for the operator it answers 503/);
     await untilPool(stage, pool, {
       what: 'both replicas are held',
-      limitMs: 60_000,
       holds: ({ status }) => status?.workers?.filter(({ phase }) => phase === 'Held').length === 2,
     });
     const ids = await jobs.add({ jobs: 10, minMs: 100, maxMs: 200 });
@@ -77,7 +74,7 @@ describe('a Supabase that is required', () => {
     expect(await jobs.counts()).toMatchObject({ waiting: 10, active: 0, completed: 0, failed: 0 });
     expect((await readPool(stage, pool))?.status?.replicas).toMatchObject({ current: 2 });
     await supabase.answer('ok');
-    await jobs.untilDone(ids, 60_000);
+    await jobs.untilDone(ids);
     expect(await jobs.outcome(ids)).toMatchObject({ jobs: 10, completed: 10, failed: 0, lost: 0, runTwice: 0 });
     await untilWell(pool);
     await supabase.answer(401);
@@ -95,12 +92,11 @@ describe('a Supabase that is required', () => {
     const ids = await jobs.add({ jobs: 100, minMs: 100, maxMs: 200 });
     await untilPool(stage, pool, {
       what: 'one replica has started and is held',
-      limitMs: 90_000,
       holds: ({ status }) => status?.workers?.length === 1 && status.workers[0]?.phase === 'Held',
     });
     expect((await readPool(stage, pool))?.status?.replicas).toMatchObject({ current: 1 });
     await supabase.answer('ok');
-    await jobs.untilDone(ids, 120_000);
+    await jobs.untilDone(ids);
     expect(await jobs.outcome(ids)).toMatchObject({ jobs: 100, completed: 100, failed: 0, lost: 0, runTwice: 0 });
     await untilWell(pool);
   });

