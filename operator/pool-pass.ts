@@ -8,7 +8,7 @@ import type { Pool } from './api/parse.ts';
 import type { PoolStatus } from './api/pool.ts';
 import { APPLY_FAILING } from './core/apply-failure.ts';
 import { decide } from './core/decide.ts';
-import type { Decision, PoolEvent } from './core/decision.ts';
+import type { Decision } from './core/decision.ts';
 import { statusOfInvalid } from './core/invalid.ts';
 import type { Millis } from './core/known.ts';
 import { firstMemory } from './core/memory.ts';
@@ -48,8 +48,7 @@ type Pass = Readonly<{ object: PoolObject; entry: Entry; pool: Pool; signal: Abo
 
 /** What became of the actions of a decision. `conflict`: the world has moved on. */
 type Acted =
-  /** `undone`: a replica that was to be deleted has changed, and is looked at again. */
-  | Readonly<{ kind: 'done'; memory: ScaleMemory; undone?: boolean }>
+  | Readonly<{ kind: 'done'; memory: ScaleMemory }>
   | Extract<ApplyOutcome, { kind: 'conflict' | 'failed' | 'unanswered' }>;
 type Acting = Readonly<{ decision: Decision; observation: Observation; pool: Pool; signal: AbortSignal }>;
 type Failed = Readonly<{ decision: Decision }> & Extract<ApplyOutcome, { kind: 'failed' }>;
@@ -57,8 +56,6 @@ type Failed = Readonly<{ decision: Decision }> & Extract<ApplyOutcome, { kind: '
 const AGAIN_MS: Millis = 50;
 const INVALID_AGAIN_MS: Millis = 30_000;
 const STATUS_LATER_MS: Millis = 500;
-/** The event of a deletion. */
-const RESTARTED = 'ReplicaRestarted';
 
 /** One pass over one pool: observe, decide, act. Level-based: it starts from what is, and running it twice changes nothing. */
 export class PoolPass {
@@ -125,7 +122,7 @@ export class PoolPass {
       onlyScaled && this.#parts.crowded()
         ? STATUS_LATER_MS
         : await this.#writeStatus({ type: poolType, ...object }, { entry, before: pool.status, next: decision.status });
-    reporter.events(pool, eventsOf(decision, acted));
+    reporter.events(pool, decision.events);
     reporter.drained(pool, decision.drainOutcomes);
     reporter.interrupted(pool, decision.interruptions);
     const { redis, againInMs } = observation;
@@ -161,9 +158,9 @@ export class PoolPass {
     if (deletion === undefined) return { kind: 'done', memory: { ...memory, drain } };
     const deleted = await deleteReplica(client, pool, { deletion, signal });
     reporter.restarted(pool, deletion, deleted);
-    const undone = deleted.kind === 'conflict';
-    if (undone) enqueue(keyOf(pool));
-    return { kind: 'done', memory: { ...memory, drain }, undone };
+    // The replica has changed, and is looked at again.
+    if (deleted.kind === 'conflict') enqueue(keyOf(pool));
+    return { kind: 'done', memory: { ...memory, drain } };
   }
 
   /** Nothing was learned but the failure. The next pass says it, and the one after; the queue's backoff is the pace. */
@@ -229,9 +226,6 @@ export class PoolPass {
     this.#parts.reporter.forget(refOf(poolKey));
   }
 }
-
-const eventsOf = ({ events }: Decision, { undone = false }: Readonly<{ undone?: boolean }>): readonly PoolEvent[] =>
-  undone ? events.filter(({ reason }) => reason !== RESTARTED) : events;
 
 /** A write without an answer may still arrive: the next one of this leader makes it meet a 409. */
 const withFence = (memory: ScaleMemory): ScaleMemory => ({

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { samplePool } from '../core/state.fixture.ts';
+import { sampleDeletion, samplePool } from '../core/state.fixture.ts';
 import { renderDeployment } from '../core/deployment.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { errorFromAnswer, KubeError } from '../kube/errors.ts';
@@ -46,13 +46,7 @@ describe('what stands beside the Deployment', () => {
 });
 
 describe('a restart', () => {
-  const deletion = {
-    name: 'pod-0',
-    uid: 'uid',
-    resourceVersion: '1',
-    reason: 'CrashLoop',
-    because: 'it ends',
-  } as const;
+  const deletion = sampleDeletion;
 
   it('that is not allowed says so, and leaves the pool to be scaled', async () => {
     expect(await deleteReplica(failing(answer(403, 'pods is forbidden')), pool, { deletion, signal })).toEqual({

@@ -1,7 +1,7 @@
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { decide } from '../core/decide.ts';
-import { stateOf } from '../core/state.fixture.ts';
+import { sampleDeletion, stateOf } from '../core/state.fixture.ts';
 import { silentLogger } from '../kube/log.ts';
 import { createPoolMetrics } from '../telemetry/metrics.ts';
 import { Reporter } from './report.ts';
@@ -38,6 +38,22 @@ describe('telling of decisions', () => {
     );
     reporter.forget(state.pool);
     expect(await registry.metrics()).not.toContain('agent-jobs');
+  });
+
+  it.each([
+    ['deleted', { kind: 'deleted' }, ['ReplicaRestarted']],
+    ['there no more', { kind: 'gone' }, []],
+    ['not the one any more that was looked at', { kind: 'conflict' }, []],
+    ['not to be deleted', { kind: 'refused', because: 'forbidden' }, []],
+  ] as const)('says that a replica was restarted only of one that it deleted: it was %s', (_, outcome, said) => {
+    const events: string[] = [];
+    const reporter = new Reporter({
+      log: silentLogger,
+      metrics: createPoolMetrics(new Registry()),
+      record: (__, { reason }) => void events.push(reason),
+    });
+    reporter.restarted(stateOf().pool, sampleDeletion, outcome);
+    expect(events).toEqual(said);
   });
 
   it('says a refusal once, and again when it is another one or of another generation', () => {

@@ -82,12 +82,13 @@ export class Reporter {
   /** A failed replica was to be deleted. */
   restarted(pool: Parameters<Reporter['refused']>[0], deletion: Deletion, outcome: DeleteOutcome): void {
     const { metrics, log } = this.#options;
-    const { name, reason, because } = deletion;
+    const { name, reason, because, event } = deletion;
     metrics.writes.inc({ object: 'pod', outcome: outcome.kind });
     if (outcome.kind === 'refused') return this.refused(pool, outcome.because);
     if (outcome.kind !== 'deleted') return;
     metrics.health.restarts.inc({ reason });
     log.warn({ pool: keyOf(pool), replica: name, reason, because }, 'replica restarted');
+    this.events(pool, [event]);
   }
 
   /** One line and one count for each replica whose drain has ended. */

@@ -31,10 +31,13 @@ import { renderStatus } from './status.ts';
 import { chooseTarget, type Target } from './target.ts';
 import { verdictOf } from './verdict.ts';
 
+/** All of a decision but the jobs that were interrupted, which no decision is made of. */
+type Scaling = Omit<Decision, 'interruptions'>;
+
 /** From everything that is known of a pool to what to do, and why: the same state always gives the same decision. */
 export const decide = (observed: PoolState): Decision => withInterruptions(observed, decideScaling(observed));
 
-function decideScaling(observed: PoolState): Decision {
+function decideScaling(observed: PoolState): Scaling {
   const learned = { ...observed, memory: learn(observed) };
   const queue = viewQueue(learned);
   const deployment = learned.deployment.ok ? learned.deployment.value : null;
@@ -102,7 +105,7 @@ const isBehind = (deployment: DeploymentView, applied: NonNullable<ScaleMemory['
 function decideNothing(
   state: PoolState,
   { queue, current, obstacle, care }: Readonly<{ queue: QueueView; current: number; obstacle: Obstacle; care: Care }>,
-): Decision {
+): Scaling {
   const { because } = obstacle;
   const verdict: Verdict = {
     ...(obstacle.stalled ? { stalled: because } : { reconciling: because }),
@@ -117,7 +120,6 @@ function decideNothing(
     actions: [],
     drainSteps: [],
     drainOutcomes: [],
-    interruptions: [],
     makesToken: false,
     makesBudget: false,
     status: renderStatus({
@@ -156,7 +158,7 @@ type Scale = Readonly<{
   care: Care;
 }>;
 
-function decideScale(state: PoolState, scale: Scale): Decision {
+function decideScale(state: PoolState, scale: Scale): Scaling {
   const { queue, deployment, current, target, care } = scale;
   const { because, wanted, replicas } = target;
   const mayAct = state.pool.spec.mode === 'Auto';
@@ -224,10 +226,9 @@ function countDraining(drain: DrainPlan | undefined): number {
 const drainDecisionOf = (
   state: PoolState,
   { drain, drainOutcomes }: Readonly<{ drain: DrainPlan | undefined; drainOutcomes: Decision['drainOutcomes'] }>,
-): Pick<Decision, 'drainSteps' | 'drainOutcomes' | 'interruptions' | 'makesToken' | 'makesBudget'> => ({
+): Pick<Decision, 'drainSteps' | 'drainOutcomes' | 'makesToken' | 'makesBudget'> => ({
   drainSteps: drain?.steps ?? [],
   drainOutcomes,
-  interruptions: [],
   makesToken: state.pool.spec.mode === 'Auto' && makesToken(state),
   makesBudget: state.pool.spec.mode === 'Auto' && makesBudget(state),
 });

@@ -21,6 +21,8 @@ export type Deletion = Readonly<{
   graceSeconds?: number;
   reason: FailureReason;
   because: string;
+  /** To be said once it is carried out. */
+  event: PoolEvent;
 }>;
 
 /** One line of `kubectl describe`. `reason` and `action` are CamelCase. */
@@ -45,6 +47,7 @@ export type Decision = Readonly<{
   /** The PodDisruptionBudget is to be made, where there is none. */
   makesBudget: boolean;
   status: PoolStatus;
+  /** Of everything but the deletion, which has its own. */
   events: readonly PoolEvent[];
   care: Care;
   /** Comes after the actions. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { decide } from './decide.ts';
 import { type Ending, withInterruptions } from './interruptions.ts';
 import { known } from './known.ts';
-import { NOON, stateOf } from './state.fixture.ts';
+import { NOON, sampleDeletion, stateOf } from './state.fixture.ts';
 import type { PoolState } from './state.ts';
 
 const ending = (over: Partial<Ending> = {}): Ending => ({
@@ -82,15 +82,8 @@ describe('jobs that a replica did not end before it had to go', () => {
 });
 
 it('a leader remembers whom it restarted', () => {
-  const deletion = {
-    name: 'pod-0',
-    uid: 'uid-pod-0',
-    resourceVersion: '5',
-    reason: 'Wedged',
-    because: 'wedged',
-  } as const;
   const state = stateOf();
-  const { memory } = withInterruptions(state, { ...decide(state), deletion });
+  const { memory } = withInterruptions(state, { ...decide(state), deletion: sampleDeletion });
   expect(memory.interruptions?.restarted).toEqual(['uid-pod-0']);
 });
 

@@ -52,7 +52,7 @@ const KEPT_MS: Millis = 24 * 60 * 60_000;
 const MOST_KEPT = 100;
 
 /** A decision, and the jobs that were interrupted since the last: what ended before this leader came, an earlier one has counted. */
-export function withInterruptions(state: PoolState, decision: Decision): Decision {
+export function withInterruptions(state: PoolState, decision: Omit<Decision, 'interruptions'>): Decision {
   const { endings = [] } = state;
   const { counted } = state.memory.interruptions ?? NOTHING;
   const fresh = endings.filter(({ key, at }) => !counted.includes(key) && at >= state.memory.watchingSince);
@@ -98,7 +98,7 @@ const eventOf = ({ because }: Interruption): PoolEvent => ({
   note: because,
 });
 
-function remember(state: PoolState, { actions, deletion }: Decision): InterruptionMemory {
+function remember(state: PoolState, { actions, deletion }: Pick<Decision, 'actions' | 'deletion'>): InterruptionMemory {
   const { now, endings = [], deployment, memory } = state;
   const { restarted, loweredAt } = memory.interruptions ?? NOTHING;
   const from = deployment.ok ? (deployment.value?.replicas ?? 0) : 0;

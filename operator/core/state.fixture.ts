@@ -1,7 +1,7 @@
 import type { Pool } from '../api/parse.ts';
 import { known, type Millis } from './known.ts';
 import { renderDeployment, templateKey } from './deployment.ts';
-import type { Decision } from './decision.ts';
+import type { Decision, Deletion } from './decision.ts';
 import { FIELD_MANAGER } from './corrections.ts';
 import { firstMemory } from './memory.ts';
 import type { ReplicaHealth } from './health/replica-health.ts';
@@ -135,6 +135,16 @@ const replicaSetOf = (templateHash: string): ReplicaSetView => ({
   replicas: 0,
   status: { replicas: 0, unmarked: 0 },
 });
+
+/** Of the replica `pod-0`. */
+export const sampleDeletion: Deletion = {
+  name: 'pod-0',
+  uid: 'uid-pod-0',
+  resourceVersion: '5',
+  reason: 'Wedged',
+  because: 'wedged',
+  event: { type: 'Warning', reason: 'ReplicaRestarted', action: 'Restart', note: 'pod-0 is wedged' },
+};
 
 type StateOver = { pool?: Pool; replicas?: number; queue?: Partial<QueueSnapshot> } & Partial<
   Omit<PoolState, 'pool' | 'replicas' | 'queue'>

@@ -1,23 +1,12 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ProxiedHealthClient } from '../../operator/observe/replicas/health-proxy.ts';
+import { sampleReport } from '../../operator/observe/replicas/health-report.fixture.ts';
 import { images } from '../cluster/images/catalog.ts';
 import { until } from '../cluster/until.ts';
 import { type Api, connect, type KubeObject, makeNamespace, transportAs } from './api-server.ts';
 
 const PORT = 3001;
 const ACCOUNT = { namespace: 'agent-worker-pool', name: 'agent-worker-pool' };
-const REPORT = {
-  pod: 'replica',
-  processStartTime: '2026-01-05T12:00:00.000Z',
-  active: 2,
-  slots: 5,
-  stopping: false,
-  cordonedUntil: null,
-  lastFetchAt: null,
-  lastFinishAt: null,
-  redis: { connected: true },
-  supabase: null,
-};
 /** Well at first; degraded (503, with a report) after POST /degrade, silent after POST /hang. */
 const SERVER = `
 process.on('SIGTERM', () => process.exit(0));
@@ -26,7 +15,7 @@ require('node:http').createServer((request, response) => {
   if (request.method === 'POST') { how = request.url.slice(1); return response.end('{}'); }
   if (how === 'hang') return;
   const held = how === 'degrade' ? 'Supabase is out' : null;
-  response.writeHead(held === null ? 200 : 503).end(JSON.stringify({ ...${JSON.stringify(REPORT)}, held }));
+  response.writeHead(held === null ? 200 : 503).end(JSON.stringify({ ...${JSON.stringify(sampleReport)}, held }));
 }).listen(${PORT});
 `;
 

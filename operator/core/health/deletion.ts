@@ -7,5 +7,13 @@ export function deletionOf({ replicas }: PoolState, { plan }: Care): Deletion | 
   const { delete: deletion } = plan;
   if (deletion === undefined || !replicas.ok) return undefined;
   const replica = replicas.value.find(({ uid }) => uid === deletion.uid);
-  return replica === undefined ? undefined : { ...deletion, resourceVersion: replica.resourceVersion };
+  if (replica === undefined) return undefined;
+  const { name, because } = deletion;
+  const event = {
+    type: 'Warning',
+    reason: 'ReplicaRestarted',
+    action: 'Restart',
+    note: `${name} is ${because}`,
+  } as const;
+  return { ...deletion, resourceVersion: replica.resourceVersion, event };
 }

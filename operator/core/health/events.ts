@@ -8,12 +8,9 @@ import { type HealthFact, sayBudget, sayDependencies } from './say.ts';
 /** What is new about the health of a pool; what the status has said before is not said again. */
 export function healthEvents(state: PoolState, care: Care): readonly PoolEvent[] {
   const before = state.pool.status;
-  return [
-    onDependencies(before, sayDependencies(care)),
-    onBudget(before, sayBudget(care)),
-    onRestart(care),
-    ...onStarts(state),
-  ].filter((event) => event !== undefined);
+  return [onDependencies(before, sayDependencies(care)), onBudget(before, sayBudget(care)), ...onStarts(state)].filter(
+    (event) => event !== undefined,
+  );
 }
 
 const reasonOf = (status: PoolStatus | undefined, condition: ConditionType): string | undefined =>
@@ -33,12 +30,6 @@ function onDependencies(
 function onBudget(before: PoolStatus | undefined, { reason, message }: HealthFact): PoolEvent | undefined {
   if (reason !== 'Exhausted' || reasonOf(before, 'RestartBudgetAvailable') === reason) return undefined;
   return { type: 'Warning', reason: 'RestartBudgetExhausted', action: 'Restart', note: message };
-}
-
-function onRestart({ plan }: Care): PoolEvent | undefined {
-  if (plan.delete === undefined) return undefined;
-  const { name, because } = plan.delete;
-  return { type: 'Warning', reason: 'ReplicaRestarted', action: 'Restart', note: `${name} is ${because}` };
 }
 
 /** In the words of the scheduler or the kubelet, once for each of their sentences, however many replicas it is about. */

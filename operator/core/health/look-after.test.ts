@@ -121,7 +121,8 @@ describe('a failed replica', () => {
     state = next(state, decision, 20);
     decision = decide(state);
     expect(decision.deletion).toMatchObject({ name: 'a', uid: 'uid-a', resourceVersion: '5', reason: 'CrashLoop' });
-    expect(reasons(decision)).toContain('ReplicaRestarted');
+    expect(decision.deletion?.event).toMatchObject({ type: 'Warning', reason: 'ReplicaRestarted' });
+    expect(reasons(decision)).not.toContain('ReplicaRestarted');
     state = { ...next(state, decision, 1000), replicas: known([replicaOf('b')], NOON) };
     expect(decide(state).status.restarts).toMatchObject({ used: 1, left: 2 });
     expect(decide(state).status.restarts?.pending).toBeUndefined();

@@ -2,19 +2,9 @@ import { expect, it } from 'vitest';
 import { errorFromAnswer } from '../../kube/errors.ts';
 import type { KubeRequest } from '../../kube/transport.ts';
 import { ProxiedHealthClient } from './health-proxy.ts';
+import { sampleReport } from './health-report.fixture.ts';
 
-const REPORT = JSON.stringify({
-  processStartTime: '2026-01-05T12:00:00.000Z',
-  active: 1,
-  slots: 5,
-  held: 'Supabase answers 503',
-  stopping: false,
-  cordonedUntil: null,
-  lastFetchAt: null,
-  lastFinishAt: null,
-  redis: { connected: true },
-  supabase: null,
-});
+const REPORT = JSON.stringify({ ...sampleReport, held: 'Supabase answers 503' });
 const target = { namespace: 'team', name: 'jobs-abc', uid: 'u', ip: '10.0.0.1', port: 3001 };
 
 const askWith = async (text: (request: KubeRequest) => Promise<string>) => {
@@ -38,7 +28,7 @@ const statusOf = (status: number) => JSON.stringify({ kind: 'Status', code: stat
 
 it('asks once, by namespace, name and port', async () => {
   const { reading, requests } = await askWith(() => Promise.resolve(REPORT));
-  expect(reading).toMatchObject({ ok: true, at: 7, value: { work: { active: 1, slots: 5 } } });
+  expect(reading).toMatchObject({ ok: true, at: 7, value: { work: { active: 2, slots: 5 } } });
   expect(requests).toEqual([
     expect.objectContaining({
       method: 'GET',

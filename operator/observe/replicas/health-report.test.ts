@@ -1,18 +1,13 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { sampleReport } from './health-report.fixture.ts';
 import { readHealthReport } from './health-report.ts';
 
 const REPORT = {
-  status: 'degraded',
-  pod: 'p',
-  processStartTime: '2026-01-05T12:00:00.000Z',
+  ...sampleReport,
   cordonedUntil: '2026-01-05T12:01:00.000Z',
-  stopping: false,
   held: 'Supabase is out',
-  active: 2,
-  slots: 5,
   lastFetchAt: '2026-01-05T12:00:30.000Z',
-  lastFinishAt: null,
   redis: { connected: true, latencyMs: 1, error: null },
   supabase: { connected: false, latencyMs: null, error: 'answers 503' },
 };
