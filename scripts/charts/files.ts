@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import { grantOf, rulesOf } from './roles.ts';
-import { type ValuesSchema, valuesTable } from './values-table.ts';
+import { type ValuesSchema, withWords } from './values-schema.ts';
+import { valuesTable } from './values-table.ts';
 
 /** A file that is made from `source`. `path` is relative to the repository's root. */
 export type GeneratedFile = Readonly<{ path: string; source: string; content: string }>;
@@ -11,6 +12,7 @@ export type GeneratedFile = Readonly<{ path: string; source: string; content: st
 const project = path.join(import.meta.dirname, '..', '..');
 const CHARTS = ['agent-worker-pool', 'agent-worker-pool-crds'] as const;
 const RBAC = 'deploy/base/rbac.yaml';
+const SCHEMAS = 'scripts/charts/values-schemas';
 const TABLE = /(?<=<!-- values: .*-->\n)[^]*(?=<!-- end of values -->)/;
 
 const text = (file: string): Promise<string> => readFile(path.join(project, file), 'utf8');
@@ -36,14 +38,16 @@ export async function chartFiles(command: string, crd: GeneratedFile): Promise<r
   ];
 }
 
-/** The version of a chart is that of the project, and its README has the table of its values. */
+/** The version of a chart is that of the project, its schema has words, and its README the table of its values. */
 async function filesOf(chart: string, version: string): Promise<readonly GeneratedFile[]> {
   const folder = `charts/${chart}`;
   const definition = await text(`${folder}/Chart.yaml`);
   const readme = await text(`${folder}/README.md`);
-  const schema = JSON.parse(await text(`${folder}/values.schema.json`)) as ValuesSchema;
+  const source = `${SCHEMAS}/${chart}.json`;
+  const schema = JSON.parse(await text(source)) as ValuesSchema;
   const table = valuesTable(await text(`${folder}/values.yaml`), schema);
   return [
+    { path: `${folder}/values.schema.json`, source, content: `${JSON.stringify(withWords(schema), null, 2)}\n` },
     {
       path: `${folder}/Chart.yaml`,
       source: 'package.json',

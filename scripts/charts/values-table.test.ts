@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { type ValuesSchema, valuesTable } from './values-table.ts';
+import type { ValuesSchema } from './values-schema.ts';
+import { valuesTable } from './values-table.ts';
 
 const text = { type: 'string' };
 const section = (properties: NonNullable<ValuesSchema['properties']>): ValuesSchema => ({

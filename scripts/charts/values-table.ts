@@ -1,11 +1,5 @@
 import { type Document, isMap, isPair, isScalar, type Pair, parseDocument, type YAMLMap } from 'yaml';
-
-/** As much of JSON Schema as a chart's values need. */
-export type ValuesSchema = Readonly<{
-  type?: string;
-  properties?: Readonly<Record<string, ValuesSchema>>;
-  additionalProperties?: unknown;
-}>;
+import type { ValuesSchema } from './values-schema.ts';
 
 type Row = Readonly<{ key: string; value: string; meaning: string }>;
 

@@ -75,14 +75,32 @@ it('the chart gives the operator the account, the rights and the pod of deploy/b
 });
 
 it.for([
-  ['a value that is not there', ['--set', 'replicas=3'], /'replicas' not allowed|additional properties 'replicas'/],
+  [
+    'a value that is not there',
+    ['--set', 'replicas=3'],
+    /at '\/replicas': value must be 'left out: the chart has replicaCount, image, .*, test'/,
+  ],
+  [
+    'a value that is not there, within another,',
+    ['--set', 'operator.kubeApi.qsp=100'],
+    /at '\/operator\/kubeApi\/qsp': value must be 'left out: operator\.kubeApi has qps, burst'/,
+  ],
+  [
+    'a value of the wrong form',
+    ['--set', 'networkPolicy.workers.allowCIDRs={10.1.0.0}'],
+    /at '\/networkPolicy\/workers\/allowCIDRs\/0': value must be 'a range of addresses, such as 10\.1\.0\.0\/16'/,
+  ],
   ['a value of the wrong type', ['--set-string', 'replicaCount=two'], /replicaCount.*got string, want integer/],
   [
     'a variable that the chart sets itself',
     ['--set', 'extraEnv[0].name=LEASE_NAME'],
     /extraEnv has LEASE_NAME.*: leave it out, set operator\.leaseName/,
   ],
-  ['a Kubernetes that is too old', ['--kube-version', '1.28.0'], /requires kubeVersion: >=1\.29\.0-0/],
+  [
+    'a Kubernetes that is too old',
+    ['--kube-version', '1.28.9-gke.100'],
+    /this Kubernetes is v?1\.28\.9-gke\.100; the oldest that works is 1\.29: upgrade the cluster/,
+  ],
   [
     'an account that nobody makes',
     ['--set', 'serviceAccount.create=false'],
@@ -91,6 +109,12 @@ it.for([
 ] as const)('%s is refused with a sentence that names it', async ([, args, sentence], ctx) => {
   const helm = await programOf(helmTool, ctx);
   expect(await refusal(helm(...release, ...args))).toMatch(sentence);
+});
+
+it('the definition is refused by a Kubernetes that is too old, too', async (ctx) => {
+  const helm = await programOf(helmTool, ctx);
+  const crds = helm('template', 'crds', CRDS, '--kube-version', '1.28.0');
+  expect(await refusal(crds)).toMatch(/the oldest that works is 1\.29: upgrade the cluster/);
 });
 
 it('helm test has a pool to make Ready, and an account that may read that pool and nothing else', async (ctx) => {

@@ -83,6 +83,9 @@ annotations:
 {{/* What a schema cannot say: each fault is one sentence with what to do. */}}
 {{- define "awp.validate" -}}
 {{- $values := .Values -}}
+{{- if semverCompare "<1.29.0-0" .Capabilities.KubeVersion.Version -}}
+{{- fail (printf "this Kubernetes is %s; the oldest that works is 1.29: upgrade the cluster" .Capabilities.KubeVersion.Version) -}}
+{{- end -}}
 {{- if and (.Capabilities.APIVersions.Has "apiregistration.k8s.io/v1") (not (.Capabilities.APIVersions.Has "agentpool.dev/v1alpha1")) -}}
 {{- /* A live cluster, which says a moment late what it has: only then is the definition itself asked for. */ -}}
 {{- if not (lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" "agentworkerpools.agentpool.dev") -}}
