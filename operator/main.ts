@@ -22,6 +22,7 @@ import { OperatorChecks } from './observe/dependencies/operator-checks.ts';
 import { SupabaseChecker } from './observe/dependencies/supabase.ts';
 import { DeploymentBesideReader } from './observe/deployment-beside.ts';
 import { Endings } from './observe/endings.ts';
+import { factsOf } from './observe/queue/depth.ts';
 import { RedisAccessRegistry } from './observe/queue/redis-access.ts';
 import { PrometheusSource } from './observe/prometheus-source.ts';
 import { PrometheusClient } from './observe/queue/prometheus-client.ts';
@@ -159,6 +160,8 @@ function build(kube: Kube) {
     now,
     logger: log,
     onWake: (key) => pass.wake(key),
+    onNews: enqueue,
+    onRead: (key, depth, at) => poolMetrics.queues.renew(refOf(key), factsOf(depth, at)),
     onCommands: (key, commands) => poolMetrics.redisCommands(refOf(key), commands),
   });
   const crowded = () => controller.crowded();
@@ -170,7 +173,7 @@ function build(kube: Kube) {
       redis,
       ...sources,
       random: Math.random,
-      queues: new QueueDirectory(),
+      queues: new QueueDirectory(enqueue),
       autoscalers: [cluster.hpas.store, cluster.scaledObjects],
       deploymentsBeside: new DeploymentBesideReader({ client, now }),
       urlMarks: new UrlMarks(),

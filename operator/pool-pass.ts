@@ -17,7 +17,7 @@ import { writeStatusIn } from './core/status.ts';
 import type { KubeClient } from './kube/client.ts';
 import { keyOf, refOf } from './kube/resources.ts';
 import { type PoolObject, poolType } from './observe/cluster.ts';
-import { jobsByState } from './observe/queue/depth.ts';
+import { factsOf } from './observe/queue/depth.ts';
 import { originOf } from './observe/replicas/witness.ts';
 import { gather, type GatherParts, type Observation } from './observe/gather.ts';
 
@@ -125,9 +125,7 @@ export class PoolPass {
     reporter.events(pool, decision.events);
     reporter.drained(pool, decision.drainOutcomes);
     reporter.interrupted(pool, decision.interruptions);
-    const { redis, againInMs } = observation;
-    const lookAgainInMs = redis?.lookAgainInMs() ?? Number.POSITIVE_INFINITY;
-    return Math.min(decision.recheckAfterMs, owedInMs ?? Number.POSITIVE_INFINITY, againInMs, lookAgainInMs);
+    return Math.min(nextLookInMs(observation, decision), owedInMs ?? Number.POSITIVE_INFINITY);
   }
 
   /** What was learned once every action is carried out, or refused for good. */
@@ -237,7 +235,7 @@ const withFence = (memory: ScaleMemory): ScaleMemory => ({
 function queueToExport(pool: Pool, { state, depth }: Observation): Parameters<Reporter['observed']>[1] {
   const hasNone = state.replicas.ok && state.replicas.value.length === 0;
   if (!hasNone || depth === undefined || !state.queue.ok) return undefined;
-  return { name: pool.spec.queue.name, facts: { ...depth, at: state.queue.at, jobs: jobsByState(depth) } };
+  return { name: pool.spec.queue.name, facts: factsOf(depth, state.queue.at) };
 }
 
 /** Blocks on the queue's stream from the tip of this very reading, so that nothing between the two is missed. */
@@ -250,6 +248,13 @@ function armWaking({ state, redis, tip }: Observation, decision: Decision, woken
     decision.actions.length === 0 && decision.drainSteps.length === 0 && state.queue.ok && state.queue.value.ready > 0;
   if (woken && changedNothing) redis.rest();
   redis.watch(tip, decision.wake);
+}
+
+/** What sleeps is looked at again when a Secret of it is to be read, for that is not watched. */
+function nextLookInMs({ redis, againInMs, secretsDueInMs }: Observation, { recheckAfterMs, sleepsForMs }: Decision) {
+  if (redis === undefined) return Math.min(recheckAfterMs, againInMs);
+  const sleep = sleepsForMs === undefined ? {} : { sleepsForMs: Math.min(sleepsForMs, secretsDueInMs) };
+  return Math.min(redis.lookAgainInMs({ recheckAfterMs, ...sleep }), againInMs);
 }
 
 /** In the versions that were looked at, so that a mark is written on no other. */

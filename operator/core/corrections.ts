@@ -1,5 +1,5 @@
 import type { Millis } from './known.ts';
-import { sayLength } from './sentence.ts';
+import { isoTime } from './time.ts';
 import type { DeploymentView } from './state.ts';
 
 /** The field manager of every server-side apply of the operator. */
@@ -22,8 +22,12 @@ export function foreignManager(deployment: DeploymentView | null): string | unde
   return replicasManager === FIELD_MANAGER ? undefined : replicasManager;
 }
 
-export const recentCorrections = (corrections: readonly Correction[], now: Millis): readonly Correction[] =>
-  corrections.filter(({ at }) => at > now - CORRECTIONS_WINDOW_MS);
+/** Those of the ten minutes up to the last one, until that is as old itself: so long they can be the reason to hold off. */
+export function recentCorrections(corrections: readonly Correction[], now: Millis): readonly Correction[] {
+  const last = corrections.at(-1)?.at ?? Number.NEGATIVE_INFINITY;
+  if (last <= now - CORRECTIONS_WINDOW_MS) return [];
+  return corrections.filter(({ at }) => at > last - CORRECTIONS_WINDOW_MS);
+}
 
 /**
  * Somebody sets the number again and again, a person or another autoscaler: two writers of one number would fight
@@ -35,7 +39,8 @@ export function handsOffUntil(corrections: readonly Correction[], now: Millis): 
   return recent.length < LIMIT || last === undefined ? undefined : last.at + CORRECTIONS_WINDOW_MS;
 }
 
-export function sayHandsOff(corrections: readonly Correction[], leftMs: Millis): string {
+/** The moment, not how long it is until then: that would be another status every second. */
+export function sayHandsOff(corrections: readonly Correction[], until: Millis): string {
   const writers = [...new Set(corrections.map(({ manager }) => manager))].join(' and ');
-  return `${writers} changed replicas ${LIMIT} times in ten minutes; left as they are for ${sayLength(leftMs)} more: stop the other writer`;
+  return `${writers} changed replicas ${LIMIT} times in ten minutes; left as they are until ${isoTime(until)}: stop the other writer`;
 }

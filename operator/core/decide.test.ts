@@ -323,7 +323,7 @@ describe('somebody else writes replicas', () => {
     const state = edited(0, { corrections });
     expect(decide(state).actions[0]?.manifest.spec.replicas).toBe(0);
     expect(decide(state).because.message).toMatch(
-      /^kubectl changed replicas 3 times in ten minutes; .* for 9 min more/,
+      /^kubectl changed replicas 3 times in ten minutes; .* until 2026-01-05T12:09:00Z: stop/,
     );
     expect(condition(state, 'ScalingActive')).toMatchObject({ status: 'False', reason: 'HandsOff' });
     const later = { ...state, now: NOON + 600_000, queue: known(queueOf({ ready: 3 }), NOON + 600_000) };

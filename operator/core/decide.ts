@@ -28,6 +28,7 @@ import { paceOf, POLL_TROUBLE_MS, recheckAfter } from './recheck.ts';
 import { stalledBy } from './stalled.ts';
 import type { DeploymentView, PoolState, QueueSnapshot, ScaleMemory } from './state.ts';
 import { renderStatus } from './status.ts';
+import { type Decided, sleepFor } from './sleep.ts';
 import { chooseTarget, type Target } from './target.ts';
 import { verdictOf } from './verdict.ts';
 
@@ -159,6 +160,18 @@ type Scale = Readonly<{
 }>;
 
 function decideScale(state: PoolState, scale: Scale): Scaling {
+  const { queue, target, care } = scale;
+  const decided = decideScaleNow(state, scale);
+  const sleepsForMs = sleepFor({ state, queue, target, decided });
+  return {
+    ...decided,
+    wake: paceOf(queue, target),
+    recheckAfterMs: recheckAfter(state, { queue, target, lookAt: care.plan.lookAt }),
+    ...(sleepsForMs === undefined ? {} : { sleepsForMs }),
+  };
+}
+
+function decideScaleNow(state: PoolState, scale: Scale): Decided {
   const { queue, deployment, current, target, care } = scale;
   const { because, wanted, replicas } = target;
   const mayAct = state.pool.spec.mode === 'Auto';
@@ -202,8 +215,6 @@ function decideScale(state: PoolState, scale: Scale): Scaling {
     ],
     care,
     memory,
-    wake: paceOf(queue, target),
-    recheckAfterMs: recheckAfter(state, { queue, target, lookAt: care.plan.lookAt }),
   };
 }
 

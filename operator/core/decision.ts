@@ -54,5 +54,8 @@ export type Decision = Readonly<{
   deletion?: Deletion;
   memory: ScaleMemory;
   wake: WakePace;
+  /** When to look again although nothing happens, at the latest. */
   recheckAfterMs: Millis;
+  /** Where somebody compares every reading with the last: for so long, only another one can change anything. */
+  sleepsForMs?: Millis;
 }>;

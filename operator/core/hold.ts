@@ -59,7 +59,7 @@ function leaveToOthers(target: Target, at: At): Target {
   }
   const until = handsOffUntil(state.memory.corrections, state.now);
   if (until === undefined || state.now >= until) return target;
-  const message = sayHandsOff(recentCorrections(state.memory.corrections, state.now), until - state.now);
+  const message = sayHandsOff(recentCorrections(state.memory.corrections, state.now), until);
   return { ...keepAll(target, at, { reason: 'HandsOff', message }), changesAt: until };
 }
 

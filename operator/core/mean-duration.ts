@@ -53,6 +53,10 @@ function blend(before: Mean | undefined, news: { ms: number; jobs: number; now: 
   return { ms: before.ms + (news.ms - before.ms) * weight, at: news.now };
 }
 
+/** The first moment at which `meanDuration` is used no more. */
+export const meanExpiresAt = ({ meanDuration }: Pick<ScaleMemory, 'meanDuration'>): Millis | undefined =>
+  meanDuration === undefined ? undefined : meanDuration.at + MEAN_LASTS_MS + 1;
+
 /** How long the running jobs have run on average, of the replicas that say so; undefined when none does, or none runs. */
 export function meanRunningMs(replicas: readonly ReplicaView[]): Millis | undefined {
   let seconds = 0;

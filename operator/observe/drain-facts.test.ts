@@ -45,7 +45,11 @@ async function look({ ready = true, phase = 'Running', answer = silent, memory =
   const { facts } = await lookAtDrain(
     {
       witness: { ask: () => Promise.resolve({ 'uid-0': answer }) },
-      tokens: { read: () => Promise.resolve({ state: 'present', value: 'a token' }), forget: () => undefined },
+      tokens: {
+        read: () => Promise.resolve({ state: 'present', value: 'a token' }),
+        dueInMs: () => 0,
+        forget: () => undefined,
+      },
     },
     {
       pool: samplePool(),

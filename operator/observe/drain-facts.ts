@@ -9,7 +9,7 @@ import type { ReplicaAddress, ReplicaWitness } from './replicas/witness.ts';
 
 export type DrainParts = Readonly<{
   witness: Pick<ReplicaWitness, 'ask'>;
-  tokens: Pick<PoolTokens, 'read' | 'forget'>;
+  tokens: Pick<PoolTokens, 'read' | 'dueInMs' | 'forget'>;
 }>;
 
 type Asked = Readonly<{

@@ -67,6 +67,8 @@ export type Observation = Readonly<{
   depth?: QueueDepth;
   /** When to look again because Redis could not be asked now. */
   againInMs: Millis;
+  /** When a Secret that this look is based on is to be read again. */
+  secretsDueInMs: Millis;
   /** The pods that were looked at, in the versions that were looked at. */
   pods: readonly PodObject[];
   /** What the replicas ask for when they are told something. */
@@ -116,6 +118,7 @@ export async function gather(parts: GatherParts, pool: Pool, options: GatherOpti
     ...(reading.tip === undefined ? {} : { tip: reading.tip }),
     ...(reading.depth === undefined ? {} : { depth: reading.depth }),
     againInMs: reading.againInMs ?? Number.POSITIVE_INFINITY,
+    secretsDueInMs: Math.min(parts.secrets.dueInMs(key), parts.tokens.dueInMs(key)),
     pods,
     ...(drain.token.value === undefined ? {} : { token: drain.token.value }),
   };

@@ -1,5 +1,6 @@
 import { TOKEN_KEY, tokenSecretOf } from '../api/names.ts';
 import type { Pool } from '../api/parse.ts';
+import type { Millis } from '../core/known.ts';
 import type { DrainFacts } from '../core/state.ts';
 import { isTerminalRefusal } from '../kube/errors.ts';
 import { messageOf } from '../kube/log.ts';
@@ -36,6 +37,11 @@ export class PoolTokens {
   /** A replica does not know the token: it has been changed, perhaps, since the Secret was read. */
   hurry(poolKey: string): void {
     this.#secrets.hurry(userOf(poolKey), 'soon');
+  }
+
+  /** In how many milliseconds it is to be read again. */
+  dueInMs(poolKey: string): Millis {
+    return this.#secrets.dueInMs(userOf(poolKey));
   }
 
   forget(poolKey: string): void {

@@ -1,4 +1,5 @@
 import type { Pool } from '../api/parse.ts';
+import type { Millis } from '../core/known.ts';
 import { isTerminalRefusal } from '../kube/errors.ts';
 import { messageOf } from '../kube/log.ts';
 import type { RedisFailure } from './queue/redis-trouble.ts';
@@ -39,6 +40,11 @@ export class RedisSecretReader {
   /** The URL did not lead to a Redis that serves: it is read again sooner, soonest when Redis or we refuse the URL itself. */
   doubt(poolKey: string, { trouble }: RedisFailure): void {
     this.#secrets.hurry(poolKey, trouble === 'RedisUnreachable' ? 'away' : 'soon');
+  }
+
+  /** In how many milliseconds it is to be read again. */
+  dueInMs(poolKey: string): Millis {
+    return this.#secrets.dueInMs(poolKey);
   }
 
   /** The pool is gone. */

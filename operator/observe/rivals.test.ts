@@ -58,6 +58,33 @@ describe('pools on one queue', () => {
     expect(queues.othersBeside('a/two')).toEqual([]);
   });
 
+  it('are told when another one comes to their queue or leaves it, and of nothing else', () => {
+    const told: string[] = [];
+    const queues = new QueueDirectory((key) => told.push(key));
+    const tellsOf = (change: () => void) => {
+      told.length = 0;
+      change();
+      return [...told];
+    };
+    expect(tellsOf(() => queues.enter('a/one', { url: 'redis://redis', queue }))).toEqual([]);
+    expect(tellsOf(() => queues.enter('a/two', { url: 'redis://redis', queue }))).toEqual(['a/one']);
+    expect(tellsOf(() => queues.enter('a/two', { url: 'redis://redis', queue }))).toEqual([]);
+    expect(tellsOf(() => queues.enter('a/two', { url: 'redis://other', queue }))).toEqual(['a/one']);
+    expect(tellsOf(() => queues.enter('a/two', { url: 'redis://redis', queue }))).toEqual(['a/one']);
+    expect(tellsOf(() => queues.leave('a/one'))).toEqual(['a/two']);
+    expect(tellsOf(() => queues.leave('a/one'))).toEqual([]);
+  });
+
+  it('ask a namesake that has slept so far who its server is', () => {
+    const told: string[] = [];
+    const queues = new QueueDirectory((key) => told.push(key));
+    queues.enter('a/one', { url: 'redis://redis.a', queue });
+    queues.enter('a/two', { url: 'redis://10.0.0.7', queue, server: 'run-1' }, ['a/one']);
+    expect(told).toEqual(['a/one']);
+    queues.enter('a/one', { url: 'redis://redis.a', queue, server: 'run-1' }, ['a/two']);
+    expect(told).toEqual(['a/one', 'a/two']);
+  });
+
   it('leave the old queue when their Secret names another Redis, none, or nothing that is a URL', () => {
     const queues = directoryOf({ 'a/one': 'redis://redis', 'a/two': 'redis://redis' });
     queues.enter('a/one', { url: 'redis://other', queue: queue });

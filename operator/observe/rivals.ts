@@ -25,24 +25,36 @@ export class QueueDirectory {
   /** Empty: looked at, and its Redis is not known, so it works on no queue. */
   readonly #placesOf = new Map<string, readonly string[]>();
   readonly #poolsAt = new Map<string, Set<string>>();
+  readonly #onNews: (poolKey: string) => void;
+
+  /** `onNews`: what is known of a pool's neighbours has changed, by somebody else's pass. */
+  constructor(onNews: (poolKey: string) => void = () => {}) {
+    this.#onNews = onNews;
+  }
 
   /** Whether it is known where the pool works, or that it does not. */
   knows(poolKey: string): boolean {
     return this.#placesOf.has(poolKey);
   }
 
-  /** The pool works on this queue from now on. */
-  enter(poolKey: string, at: Whereabouts): void {
-    const places = placesOf(at);
-    this.forget(poolKey);
-    this.#placesOf.set(poolKey, places);
-    for (const place of places) this.#poolsAt.set(place, (this.#poolsAt.get(place) ?? new Set()).add(poolKey));
+  /** The pool works on this queue from now on. Of its namesakes, those whose server is not known yet are to say it now. */
+  enter(poolKey: string, at: Whereabouts, namesakes: readonly string[] = []): void {
+    const isNews = this.#move(poolKey, placesOf(at));
+    if (isNews) for (const other of namesakes) if (this.#placesOf.get(other)?.length === 1) this.#onNews(other);
   }
 
   /** The pool works on no queue for now. */
   leave(poolKey: string): void {
-    this.forget(poolKey);
-    this.#placesOf.set(poolKey, []);
+    this.#move(poolKey, []);
+  }
+
+  #move(poolKey: string, places: readonly string[]): boolean {
+    if (this.#placesOf.get(poolKey)?.join() === places.join()) return false;
+    const left = this.forget(poolKey);
+    this.#placesOf.set(poolKey, places);
+    for (const place of places) this.#poolsAt.set(place, (this.#poolsAt.get(place) ?? new Set()).add(poolKey));
+    for (const other of new Set([...left, ...this.othersBeside(poolKey)])) this.#onNews(other);
+    return true;
   }
 
   /** The pool is gone. Returns the keys of the pools that may now have the queue to themselves. */
@@ -85,7 +97,12 @@ export async function findRivals(parts: RivalParts, pool: Pool, url: string): Pr
     .byIndex(QUEUE_INDEX, keyBaseOf(pool.spec.queue))
     .filter((object) => keyOf(object) !== key);
   const server = namesakes.length === 0 ? undefined : await redis.identify(key);
-  queues.enter(key, { url, queue: pool.spec.queue, server });
+  const at = { url, queue: pool.spec.queue, server };
+  queues.enter(
+    key,
+    at,
+    namesakes.map((object) => keyOf(object)),
+  );
   const strangers = namesakes.filter((object) => !queues.knows(keyOf(object)));
   await Promise.all(strangers.map((object) => lookUp(parts, object)));
   return queues.othersBeside(key).flatMap((other) => {

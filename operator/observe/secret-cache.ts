@@ -70,6 +70,12 @@ export class SecretCache {
     if (entry?.reading !== undefined && SOONER[pace] > SOONER[entry.pace]) this.#pace(entry, pace);
   }
 
+  /** In how many milliseconds the user's Secret is to be read again: whoever uses it asks for it then. A second at least. */
+  dueInMs(user: string): Millis {
+    const entry = this.#entries.get(this.#keyOfUser.get(user) ?? '');
+    return entry === undefined ? 0 : Math.max(1000, this.#dueAt(entry) - this.#options.now());
+  }
+
   forget(user: string): void {
     const key = this.#keyOfUser.get(user);
     const entry = key === undefined ? undefined : this.#entries.get(key);

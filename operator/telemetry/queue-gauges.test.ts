@@ -53,3 +53,14 @@ it('shows nothing once the pool has a replica, is gone, or was not read for a mi
   gauges.hide({ ...pool, name: 'other' });
   expect(await samples()).toEqual([]);
 });
+
+it('go on with every newer reading of a pool that sleeps, and show none that was not shown', async () => {
+  const { gauges, samples, at } = scene();
+  gauges.renew(pool, facts);
+  expect(await samples()).toEqual([]);
+  gauges.show(pool, 'q', facts);
+  at(161_000);
+  expect(await samples()).toEqual([]);
+  gauges.renew(pool, { ...facts, at: 160_000 });
+  expect(await samples()).toContain('bullmq_job_count{namespace="agents",pool="jobs",queue="q",state="waiting"} 7');
+});

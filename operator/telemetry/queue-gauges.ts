@@ -22,6 +22,8 @@ type Shown = Readonly<{ pool: PoolRef; queue: string; facts: QueueFacts }>;
  */
 export type QueueGauges = Readonly<{
   show: (pool: PoolRef, queue: string, facts: QueueFacts) => void;
+  /** A newer reading of a queue that is shown; of another it says nothing. */
+  renew: (pool: PoolRef, facts: QueueFacts) => void;
   hide: (pool: PoolRef) => void;
 }>;
 
@@ -51,6 +53,10 @@ export function createQueueGauges(registry: Registry, now: () => number = Date.n
   }
   return {
     show: (pool, queue, facts) => void shown.set(keyOf(pool), { pool, queue, facts }),
+    renew: (pool, facts) => {
+      const before = shown.get(keyOf(pool));
+      if (before !== undefined) shown.set(keyOf(pool), { ...before, facts });
+    },
     hide: (pool) => void shown.delete(keyOf(pool)),
   };
 }

@@ -230,3 +230,82 @@ describe('the way to a Redis with TLS', () => {
     });
   });
 });
+
+describe('pools that sleep', () => {
+  const PERIOD_MS = 30_000;
+  /** A clock that goes ahead of the real one, so that the slow poll is due in a moment. */
+  const scene = async () => {
+    const server = await start();
+    const [news, read] = [[] as string[], [] as string[]];
+    let ahead = 0;
+    const registry = new RedisAccessRegistry({
+      now: () => Date.now() + ahead,
+      onWake: () => {},
+      onNews: (poolKey) => news.push(poolKey),
+      onRead: (poolKey) => read.push(poolKey),
+    });
+    cleanups.push(() => registry.close());
+    const put = async (name: string) => {
+      const pool = open(server.url, registry, { poolKey: `ns/${name}`, name });
+      const { depth } = await pool.read(fresh);
+      if (!depth.ok) throw new Error(depth.because);
+      pool.watch(depth.value.tip, 'instant');
+      return pool;
+    };
+    /** Until a moment before the group's next look. */
+    const almostDue = () => {
+      ahead += PERIOD_MS - 2000 - ((Date.now() + ahead) % PERIOD_MS);
+    };
+    return { server, root: admin(server), news, read, put, almostDue };
+  };
+  /** A machine that takes longer than the moment sees the next look. */
+  const LONG_MS = 120_000;
+  const SLEEPS = { recheckAfterMs: PERIOD_MS, sleepsForMs: 600_000 };
+
+  it(
+    'are compared with their last reading by one script, and only those of which there is news are looked at',
+    async () => {
+      const { root, news, read, put, almostDue } = await scene();
+      await root.zadd('bull:limited:failed', 1, 'x');
+      await root.hset('bull:limited:meta', 'max', '1', 'duration', '60000');
+      await root.set('bull:limited:limiter', '5', 'PX', 60_000);
+      const pools = await Promise.all(['same', 'limited', 'changed', 'looked'].map(put));
+      almostDue();
+      expect(pools.slice(0, 3).map((pool) => pool.lookAgainInMs(SLEEPS))).toEqual([600_000, 600_000, 600_000]);
+      expect(pools[3]?.lookAgainInMs({ recheckAfterMs: PERIOD_MS })).toBeLessThanOrEqual(2000);
+      // Without an event, as if it had been lost.
+      await root.zadd('bull:changed:failed', 1, 'x');
+      const scripts = async () => Number(/cmdstat_eval_ro:calls=(\d+)/.exec(await root.info('commandstats'))?.[1]);
+      const before = await scripts();
+      await until(() => Promise.resolve(news.length > 0 && read.length > 1), {
+        what: 'they were compared',
+        limitMs: 90_000,
+      });
+      expect([...new Set(news)]).toEqual(['ns/changed']);
+      expect([...new Set(read)].toSorted()).toEqual(['ns/limited', 'ns/same']);
+      expect((await scripts()) - before).toBeLessThanOrEqual(2);
+    },
+    LONG_MS,
+  );
+
+  it(
+    'are all news when they cannot be read any more',
+    async () => {
+      const { server, news, put, almostDue } = await scene();
+      const pools = await Promise.all(['a', 'b'].map(put));
+      almostDue();
+      for (const pool of pools) pool.lookAgainInMs(SLEEPS);
+      await server.stop();
+      await until(() => Promise.resolve(news.length > 1), { what: 'both are looked at', limitMs: 90_000 });
+      expect([...new Set(news)].toSorted()).toEqual(['ns/a', 'ns/b']);
+    },
+    LONG_MS,
+  );
+
+  it('are looked at as often as ever while they do not wait for an event', async () => {
+    const { put } = await scene();
+    const pool = await put('a');
+    pool.unwatch();
+    expect(pool.lookAgainInMs(SLEEPS)).toBe(PERIOD_MS);
+  });
+});

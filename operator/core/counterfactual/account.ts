@@ -5,7 +5,7 @@ import { FIRST_KEDA_MEMORY, type KedaMemory, stepKeda } from './keda.ts';
 const HOUR_MS: Millis = 3_600_000;
 const HOURS_KEPT = 24;
 /** Of a longer time nothing is known: the process slept, or another one led. */
-const LONGEST_GAP_MS: Millis = 10 * 60_000;
+const LONGEST_GAP_MS: Millis = 60 * 60_000;
 /** What people write first when they scale a queue with an HPA: one replica for each five jobs that wait. */
 const WAITING_A_REPLICA = 5;
 
@@ -23,12 +23,16 @@ export type Account = Readonly<{
   replicas: Numbers;
   hpa: HpaMemory;
   keda: KedaMemory;
+  /** What the queue held at the last look: it is taken to have held until the next. Absent while it is unknown. */
+  seen?: Jobs;
 }>;
+
+type Jobs = Readonly<{ waiting: number; active: number }>;
 
 export type Look = Readonly<{
   now: Millis;
   /** Waiting and running jobs; while they are unknown an HPA changes nothing. */
-  queue: Known<Readonly<{ waiting: number; active: number }>>;
+  queue: Known<Jobs>;
   /** Replicas that the pool has. */
   current: number;
   slots: number;
@@ -48,12 +52,16 @@ export function openAccount(look: Look, kept: Hourly | undefined): Account {
     replicas: { pool: current, hpa: Math.max(1, current), keda: current },
     hpa: [],
     keda: FIRST_KEDA_MEMORY,
+    ...seenBy(look),
   };
 }
 
+const seenBy = ({ queue }: Look): Pick<Account, 'seen'> => (queue.ok ? { seen: queue.value } : {});
+
 /**
- * Counts what was used since the last look, and lets the rules look at the same queue. An estimate: they see the backlog
- * that this pool has left, not the one that they would have left themselves.
+ * Counts what was used since the last look, and lets the rules look at the queue as it was then: a pool whose queue stays
+ * as it is need not be looked at for that. An estimate: they see the backlog that this pool has left, not the one that
+ * they would have left themselves.
  */
 export function accountFor(before: Account, look: Look): Account {
   const from = look.now - before.at > LONGEST_GAP_MS ? look.now : before.at;
@@ -62,14 +70,14 @@ export function accountFor(before: Account, look: Look): Account {
     const at = account.syncedAt + HPA_SYNC_MS;
     account = sync({ ...count(account, at), syncedAt: at }, look);
   }
-  const counted = count(account, look.now);
-  return { ...counted, replicas: { ...counted.replicas, pool: look.current } };
+  const { seen: _before, ...counted } = count(account, look.now);
+  return { ...counted, ...seenBy(look), replicas: { ...counted.replicas, pool: look.current } };
 }
 
 /** One sync of both rules, as both do every 15 s. */
-function sync(account: Account, { queue, slots, minReplicas, maxReplicas }: Look): Account {
-  if (!queue.ok) return account;
-  const { waiting, active } = queue.value;
+function sync(account: Account, { slots, minReplicas, maxReplicas }: Look): Account {
+  if (account.seen === undefined) return account;
+  const { waiting, active } = account.seen;
   const bounds = { now: account.syncedAt, minReplicas, maxReplicas };
   const byHpa = { ...bounds, metric: waiting, perReplica: WAITING_A_REPLICA, current: account.replicas.hpa };
   const byKeda = { ...bounds, metric: waiting + active, perReplica: slots, current: account.replicas.keda };
@@ -110,6 +118,10 @@ const plus = (sum: Numbers, replicas: Numbers, seconds: number): Numbers => ({
   hpa: sum.hpa + replicas.hpa * seconds,
   keda: sum.keda + replicas.keda * seconds,
 });
+
+/** Nothing that runs is counted, and none of the rules would start any while the queue stays empty. */
+export const isIdle = ({ replicas }: Account, { minReplicas }: Readonly<{ minReplicas: number }>): boolean =>
+  minReplicas === 0 && replicas.pool === 0 && replicas.keda === 0;
 
 /** Replica-hours of all hours that are kept. */
 export function replicaHours({ hours }: Hourly): Numbers {

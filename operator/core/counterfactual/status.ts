@@ -40,3 +40,9 @@ export function lastBusyHour(status: PoolStatus): Millis | undefined {
   const last = kept?.hours.findLastIndex(({ pool, keda }) => pool > 0 || keda > 0) ?? -1;
   return kept === undefined || last < 0 ? undefined : kept.from + last * 3_600_000;
 }
+
+/** The first moment at which the last busy hour is none of the last 24 any more, while nothing runs. */
+export function busyHourLeavesAt(status: PoolStatus): Millis | undefined {
+  const last = lastBusyHour(status);
+  return last === undefined ? undefined : last + 24 * 3_600_000 + 1;
+}

@@ -49,8 +49,8 @@ export type EvidenceInput = Readonly<{
   backlog?: boolean;
 }>;
 
-/** The operator checks once a minute when all is well. */
-const OPERATOR_FRESH_MS: Millis = 150_000;
+/** So long a good check of the operator's own says something: it checks once a minute when all is well. */
+export const OPERATOR_FRESH_MS: Millis = 150_000;
 
 export function gatherEvidence(input: EvidenceInput): Evidence {
   const { now, streaks, backlog } = input;

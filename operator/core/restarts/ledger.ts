@@ -29,7 +29,8 @@ export function openLedger(before: Ledger | undefined, templateHash: string | un
 
 /** What a person asks for with the annotation. */
 export type RetryRequest =
-  | Readonly<{ kind: 'none' | 'done' | 'later' | 'due' }>
+  | Readonly<{ kind: 'none' | 'done' | 'due' }>
+  | Readonly<{ kind: 'later'; at: Millis }>
   | Readonly<{ kind: 'malformed'; text: string }>;
 
 /** The budget is given back once: a retry that is taken after that time is not covered by it. */
@@ -37,7 +38,7 @@ export function readRetryRequest(text: string | undefined, { lastRetryAt }: Ledg
   if (text === undefined) return { kind: 'none' };
   const at = parseIsoTime(text);
   if (at === undefined) return { kind: 'malformed', text };
-  if (at > now) return { kind: 'later' };
+  if (at > now) return { kind: 'later', at };
   return { kind: lastRetryAt === undefined || at <= lastRetryAt ? 'done' : 'due' };
 }
 
@@ -59,18 +60,23 @@ export function settle(ledger: Ledger, replicas: readonly RestartReplica[]): Led
   return pending === undefined || replicas.some(({ uid }) => uid === pending.uid) ? ledger : rest;
 }
 
+type Books = Readonly<{ memory: RestartMemory; spec: RestartSpec; now: Millis }>;
+
 /**
- * Full again when nothing has failed for `resetAfter`, of which this leader has seen every moment, and a replica that
- * was made after the last retry has done work: that the others work says nothing of what a retry brings.
+ * When the budget is full again: when nothing has failed for `resetAfter`, of which this leader has seen every moment, and
+ * a replica that was made after the last retry has done work: that the others work says nothing of what a retry brings.
+ * Undefined: nothing is spent, or time alone does not bring it back.
  */
-export const isFullAgain = (
+export const fullAgainAt = (
   { used, pending, lastFailureAt = 0 }: Ledger,
-  { memory, spec, now }: Readonly<{ memory: RestartMemory; spec: RestartSpec; now: Millis }>,
-): boolean =>
-  used > 0 &&
-  pending === undefined &&
-  memory.proven &&
-  now - Math.max(lastFailureAt, memory.watchingSince) >= spec.resetAfterMs;
+  { memory, spec }: Pick<Books, 'memory' | 'spec'>,
+): Millis | undefined =>
+  used > 0 && pending === undefined && memory.proven
+    ? Math.max(lastFailureAt, memory.watchingSince) + spec.resetAfterMs
+    : undefined;
+
+export const isFullAgain = (ledger: Ledger, books: Books): boolean =>
+  books.now >= (fullAgainAt(ledger, books) ?? Number.POSITIVE_INFINITY);
 
 /** Half of the ceiling plus a random part of the other half: those that failed together do not come back together. */
 export function backoffOf(retry: number, { backoffBaseMs, backoffMaxMs }: RestartSpec, random: number): Millis {

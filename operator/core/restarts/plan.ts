@@ -3,6 +3,7 @@ import { count, sayLength } from '../sentence.ts';
 import { type Failure, type FailureReason, findFailures } from './failures.ts';
 import {
   backoffOf,
+  fullAgainAt,
   giveBack,
   isFullAgain,
   type Ledger,
@@ -71,8 +72,15 @@ export function planRestarts(view: RestartView): RestartPlan {
   const kept = keepBooks(settle(asked, view.replicas.value), failures, view);
   const memory = nextMemory(view, kept, wedge);
   const ledger = isFullAgain(kept, { ...view, memory }) ? giveBack(kept) : kept;
-  return step({ view, ledger, failures, request, memory, replicas: view.replicas.value });
+  const next = step({ view, ledger, failures, request, memory, replicas: view.replicas.value });
+  const moments = [next.lookAt, fullAgainAt(ledger, { ...view, memory }), askedFor(request, ledger)];
+  const known = moments.filter((moment) => moment !== undefined);
+  return known.length === 0 ? next : { ...next, lookAt: Math.min(...known) };
 }
+
+/** When a person wants the retries back, of which some are spent. */
+const askedFor = (request: RetryRequest, { used }: Ledger): Millis | undefined =>
+  request.kind === 'later' && used > 0 ? request.at : undefined;
 
 /** Nothing can be seen: nothing is done, and the books stay as they are. */
 function idle({ memory, replicas, spec }: RestartView, ledger: Ledger | undefined): RestartPlan {

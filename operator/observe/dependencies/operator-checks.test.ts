@@ -33,12 +33,15 @@ afterEach(() => void vi.useRealTimers());
 function checksOf(data: Record<string, string> = { URL: base64('https://p.test\n'), KEY: base64('k') }) {
   const seen = { supabase: [] as unknown[], pings: [] as number[], news: 0, answer: GOOD };
   const client = { get: async () => ({ metadata: { uid: 'u', resourceVersion: '1' }, data }) as never };
-  let used: RedisUse = { access: { ok: true }, at: 0 };
+  let used: RedisUse = { access: { ok: true }, at: Date.now() };
+  let hangs = false;
   const redis: RedisWay = {
     ok: true,
     lastUse: () => used,
     check: async (maxAgeMs) => {
       seen.pings.push(maxAgeMs);
+      if (hangs) await new Promise(() => {});
+      used = { ...used, at: Math.max(used.at, Date.now()) };
       return used;
     },
   };
@@ -57,7 +60,7 @@ function checksOf(data: Record<string, string> = { URL: base64('https://p.test\n
     },
   });
   const read = (alert = false) => checks.read({ pool, redis, alert });
-  return { seen, checks, read, redis, use: (next: RedisUse) => (used = next) };
+  return { seen, checks, read, redis, use: (next: RedisUse) => (used = next), hang: () => (hangs = true) };
 }
 
 describe("the operator's own checks", () => {
@@ -111,6 +114,19 @@ describe("the operator's own checks", () => {
     use({ access: { ok: false, trouble: 'RedisAuthFailed', because: 'WRONGPASS' }, at: 9.1e15 });
     expect(read().redis).toMatchObject({ value: { kind: 'Refused' } });
     await checks.close();
+  });
+
+  it('are news when the last has become too old to say anything, since the next one does not end', async () => {
+    const { seen, checks, read, hang } = checksOf();
+    read();
+    await vi.advanceTimersByTimeAsync(1);
+    hang();
+    await vi.advanceTimersByTimeAsync(149_000);
+    expect(seen.news).toBe(1);
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(seen.news).toBe(2);
+    await checks.close();
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it('know nothing where the Secret has not what they need, and say which', async () => {

@@ -1,5 +1,6 @@
 import type { Pool, SecretRef, SupabaseRef } from '../../api/parse.ts';
 import type { Check, CheckResult, DependencyName } from '../../core/dependencies/check.ts';
+import { OPERATOR_FRESH_MS } from '../../core/dependencies/evidence.ts';
 import { known, type Millis, unknown } from '../../core/known.ts';
 import { keyOf } from '../../kube/resources.ts';
 import type { RedisUse } from '../queue/redis-connection.ts';
@@ -26,6 +27,8 @@ type Entry = {
   request: ChecksRequest;
   checks: Record<DependencyName, Check>;
   timer?: NodeJS.Timeout;
+  /** Runs out when the last checks have become too old to say anything, because those that follow do not end. */
+  staleTimer?: NodeJS.Timeout;
   running: boolean;
 };
 
@@ -62,13 +65,13 @@ export class OperatorChecks {
   }
 
   forget(poolKey: string): void {
-    clearTimeout(this.#entries.get(poolKey)?.timer);
+    clearTimers(this.#entries.get(poolKey));
     this.#entries.delete(poolKey);
     for (const part of ['url', 'key']) this.#options.secrets.forget(userOf(poolKey, part));
   }
 
   async close(): Promise<void> {
-    for (const { timer } of this.#entries.values()) clearTimeout(timer);
+    for (const entry of this.#entries.values()) clearTimers(entry);
     this.#entries.clear();
     await this.#options.supabase.close();
   }
@@ -87,11 +90,21 @@ export class OperatorChecks {
     entry.running = false;
     if (this.#entries.get(key) !== entry) return;
     entry.checks = { redis, supabase };
+    this.#watchAge(key, entry);
     entry.timer = setTimeout(() => void this.#run(key, entry), entry.request.alert ? intervalMs : CALM_MS);
     const isNews = request.alert || [redis, supabase].some((check) => check.ok && !check.value.ok);
     if (isNews || summary(before.redis) !== summary(redis) || summary(before.supabase) !== summary(supabase)) {
       this.#options.onNews(key);
     }
+  }
+
+  /** A pool that sleeps is told when what it was decided on is no longer true. */
+  #watchAge(key: string, entry: Entry): void {
+    clearTimeout(entry.staleTimer);
+    const ends = Object.values(entry.checks).flatMap((check) => (check.ok ? [check.at + OPERATOR_FRESH_MS] : []));
+    if (ends.length === 0) return;
+    const inMs = Math.min(...ends) - this.#options.now() + 1;
+    entry.staleTimer = setTimeout(() => this.#options.onNews(key), Math.max(0, inMs));
   }
 
   async #redis({ redis, alert }: ChecksRequest): Promise<Check> {
@@ -140,6 +153,11 @@ export class OperatorChecks {
     this.#options.secrets.hurry(user, 'soon');
     return { ok: false, because: `Secret ${name} has no key ${key} for Supabase` };
   }
+}
+
+function clearTimers(entry: Entry | undefined): void {
+  clearTimeout(entry?.timer);
+  clearTimeout(entry?.staleTimer);
 }
 
 function checkOf({ access, at }: RedisUse): Check {

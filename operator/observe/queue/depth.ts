@@ -117,7 +117,7 @@ export async function readDepths(
 }
 
 /** Jobs by state, as BullMQ and the workers' metrics name the states. */
-export const jobsByState = (depth: QueueDepth): Readonly<Record<string, number>> => ({
+const jobsByState = (depth: QueueDepth): Readonly<Record<string, number>> => ({
   waiting: depth.waiting,
   prioritized: depth.prioritized,
   active: depth.active,
@@ -126,6 +126,9 @@ export const jobsByState = (depth: QueueDepth): Readonly<Record<string, number>>
   completed: depth.completed,
   'waiting-children': depth.waitingChildren,
 });
+
+/** What is exported of a queue. */
+export const factsOf = (depth: QueueDepth, at: Millis) => ({ ...depth, at, jobs: jobsByState(depth) });
 
 /** The part of a depth that a decision reads. */
 export function snapshotOf(depth: QueueDepth, at: Millis): QueueSnapshot {
@@ -143,4 +146,13 @@ export function snapshotOf(depth: QueueDepth, at: Millis): QueueSnapshot {
     exists: depth.exists,
     source: 'Redis',
   };
+}
+
+/**
+ * What a decision reads of an empty queue, as one text: two readings that are equal in it decide the same. How much longer
+ * a rate limit holds is less each time and says nothing as long as no job waits.
+ */
+export function newsOf(depth: QueueDepth, at: Millis): string {
+  const { limitedForMs, ...snapshot } = snapshotOf(depth, at);
+  return JSON.stringify([snapshot, limitedForMs !== undefined]);
 }

@@ -1,21 +1,34 @@
+import type { Decision } from '../../core/decision.ts';
 import type { ActiveJobs } from '../../core/drain/view.ts';
 import { type Known, type Millis, unknown } from '../../core/known.ts';
 import type { RedisAccess } from '../../core/state.ts';
 import { type Logger, silentLogger } from '../../kube/log.ts';
 import { readActiveJobs } from './active-jobs.ts';
 import { CommandBudget } from './command-budget.ts';
-import { type DepthReading, eventStreamOf, hashTagOf, keyBaseOf, type QueueName } from './depth.ts';
+import {
+  type DepthReading,
+  eventStreamOf,
+  hashTagOf,
+  keyBaseOf,
+  newsOf,
+  type QueueDepth,
+  type QueueName,
+} from './depth.ts';
 import { DepthReader } from './depth-reader.ts';
 import { RedisConnection, type RedisUse } from './redis-connection.ts';
 import type { RedisFailure } from './redis-trouble.ts';
 import { identityOf, parseRedisUrl, type RedisTarget } from './redis-url.ts';
-import { SlowPoll } from './slow-poll.ts';
+import { type Sleeper, SlowPoll } from './slow-poll.ts';
 import { Waker, type WakerOptions, type WatchPace } from './wake.ts';
 
 export type RedisAccessOptions = Readonly<{
   now: () => Millis;
   /** Called when something happened on a queue that the pool watches, or may have happened unseen. */
   onWake: (poolKey: string) => void;
+  /** Called when the queue of a pool that sleeps reads otherwise than in its last pass, or cannot be read. */
+  onNews?: (poolKey: string) => void;
+  /** Called with each reading of a queue whose pool sleeps on. */
+  onRead?: (poolKey: string, depth: QueueDepth, at: Millis) => void;
   /** Called with the share of the commands that were sent for the pool. */
   onCommands?: (poolKey: string, commands: number) => void;
   logger?: Logger;
@@ -45,8 +58,8 @@ export type PoolRedis = Readonly<{
   /** Leaves the pool out of waking for a while: its last event changed nothing. */
   rest: () => void;
   unwatch: () => void;
-  /** The longest time after which to look again although no event came. */
-  lookAgainInMs: () => Millis;
+  /** The longest time after which to look again although no event came: until then, readings are compared where that is enough. */
+  lookAgainInMs: (decided: Pick<Decision, 'recheckAfterMs' | 'sleepsForMs'>) => Millis;
 }>;
 
 type Shared = {
@@ -57,7 +70,13 @@ type Shared = {
   slowPoll: SlowPoll;
 };
 
-type Use = { identity: string; queue: QueueName; budget: CommandBudget };
+type Use = {
+  identity: string;
+  queue: QueueName;
+  budget: CommandBudget;
+  /** What the last pass has read; absent while that is unknown. */
+  seen?: string | undefined;
+};
 
 /** A sleeping pool may be answered from what was read along with another one of its group a moment ago. */
 const ASLEEP_AGE_MS: Millis = 2_000;
@@ -100,8 +119,9 @@ export class RedisAccessRegistry {
     budget.perMinute = commandsPerMinute;
     shared.users.add(poolKey);
     shared.slowPoll.join(poolKey, queue);
-    this.#uses.set(poolKey, { identity, queue, budget });
-    return this.#poolRedis(poolKey, { shared, queue, budget });
+    const use = this.#uses.get(poolKey) ?? { identity, queue, budget };
+    this.#uses.set(poolKey, use);
+    return this.#poolRedis(poolKey, shared, use);
   }
 
   /** Tells the server of the pool from every other one; undefined when it does not say, or the pool has none. */
@@ -137,9 +157,9 @@ export class RedisAccessRegistry {
   #share(identity: string, target: RedisTarget): Shared {
     const { now, onWake, logger = silentLogger, waker } = this.#options;
     const connection = new RedisConnection(target, { now });
-    const slowPoll = new SlowPoll();
+    const slowPoll: SlowPoll = new SlowPoll({ now, onDue: (sleepers) => void this.#compare(shared, sleepers) });
     const onCommands = (poolKeys: readonly string[], commands: number) => this.#charge(poolKeys, commands);
-    const shared = {
+    const shared: Shared = {
       users: new Set<string>(),
       connection,
       slowPoll,
@@ -152,8 +172,22 @@ export class RedisAccessRegistry {
 
   #close(identity: string, shared: Shared): void {
     this.#shared.delete(identity);
+    shared.slowPoll.close();
     shared.waker.close();
     shared.connection.close();
+  }
+
+  /** Reads the queues of pools that sleep, in one script, and wakes those of which there is news. Never rejects. */
+  async #compare({ reader, slowPoll }: Shared, sleepers: readonly Sleeper[]): Promise<void> {
+    const { onNews = () => {}, onRead = () => {} } = this.#options;
+    const read = async ({ poolKey, queue }: Sleeper): Promise<void> => {
+      const { depth } = await reader.read({ poolKey, queue, maxAgeMs: ASLEEP_AGE_MS });
+      const use = this.#uses.get(poolKey);
+      if (use === undefined || slowPoll.sleepOf(poolKey) !== 'compared') return;
+      if (depth.ok && newsOf(depth.value, depth.at) === use.seen) onRead(poolKey, depth.value, depth.at);
+      else onNews(poolKey);
+    };
+    await Promise.all(sleepers.map(read));
   }
 
   #charge(poolKeys: readonly string[], commands: number): void {
@@ -164,50 +198,69 @@ export class RedisAccessRegistry {
     }
   }
 
-  #poolRedis(poolKey: string, { shared, queue, budget }: { shared: Shared } & Omit<Use, 'identity'>): PoolRedis {
-    const { connection, reader, waker, slowPoll } = shared;
-    const read = (fresh: boolean): Promise<DepthReading> => {
-      const waitMs = budget.waitMs('depth');
-      const maxAgeMs = !fresh && slowPoll.isAsleep(poolKey) ? ASLEEP_AGE_MS : 0;
-      if (waitMs === 0) return reader.read({ poolKey, queue, maxAgeMs });
-      const because = sayHeldBack(budget.perMinute);
-      const last = reader.last(queue, HELD_BACK_AGE_MS);
-      return Promise.resolve({
-        depth: last ?? unknown(because),
-        access: connection.access,
-        heldBack: { because, againInMs: waitMs },
-      });
-    };
+  #poolRedis(poolKey: string, shared: Shared, use: Use): PoolRedis {
+    const { connection, waker, slowPoll } = shared;
+    const { queue, budget } = use;
     const activeJobs = async (): Promise<Known<ActiveJobs>> => {
       if (budget.waitMs('activeJobs') > 0) return unknown(sayHeldBack(budget.perMinute));
       const answer = await connection.run((client) => readActiveJobs(client, queue, this.#options.now()));
       this.#charge([poolKey], connection.takeCommands());
       return answer.ok ? answer.value : unknown(answer.because);
     };
-    const asleep = (is: boolean): void => slowPoll.setAsleep(poolKey, is);
     return {
       ok: true,
       access: () => connection.access,
       lastUse: () => connection.lastUse,
       check: (maxAgeMs) => connection.check(maxAgeMs),
-      read: ({ fresh }) => read(fresh),
+      read: ({ fresh }) => this.#read({ poolKey, fresh }, shared, use),
       activeJobs,
       watch: (tip, pace) => {
         waker.watch({ poolKey, stream: eventStreamOf(queue), tip, pace });
-        asleep(true);
+        slowPoll.setSleep(poolKey, 'looks');
       },
       keepWatching: (pace) => waker.keep(poolKey, pace),
       isWatching: () => waker.isWaiting(poolKey),
       rest: () => waker.rest(poolKey),
       unwatch: () => {
         waker.unwatch(poolKey);
-        asleep(false);
+        slowPoll.setSleep(poolKey, 'awake');
       },
-      lookAgainInMs: () => {
-        const slow = slowPoll.isAsleep(poolKey) ? slowPoll.inMs(poolKey, this.#options.now()) : Infinity;
-        return waker.isPausing(poolKey) ? Math.min(POLL_AT_REST_MS, slow) : slow;
-      },
+      lookAgainInMs: (decided) => this.#lookAgainInMs(poolKey, shared, decided),
     };
+  }
+
+  async #read(
+    { poolKey, fresh }: Readonly<{ poolKey: string; fresh: boolean }>,
+    { connection, reader, slowPoll }: Shared,
+    use: Use,
+  ): Promise<DepthReading> {
+    const { queue, budget } = use;
+    const waitMs = budget.waitMs('depth');
+    if (waitMs > 0) {
+      const because = sayHeldBack(budget.perMinute);
+      const last = reader.last(queue, HELD_BACK_AGE_MS);
+      use.seen = undefined;
+      const heldBack = { because, againInMs: waitMs };
+      return { depth: last ?? unknown(because), access: connection.access, heldBack };
+    }
+    const isAsleep = slowPoll.sleepOf(poolKey) !== 'awake';
+    const reading = await reader.read({ poolKey, queue, maxAgeMs: !fresh && isAsleep ? ASLEEP_AGE_MS : 0 });
+    const { depth } = reading;
+    use.seen = depth.ok ? newsOf(depth.value, depth.at) : undefined;
+    return reading;
+  }
+
+  #lookAgainInMs(
+    poolKey: string,
+    { waker, slowPoll }: Shared,
+    { recheckAfterMs, sleepsForMs }: Pick<Decision, 'recheckAfterMs' | 'sleepsForMs'>,
+  ): Millis {
+    const isAsleep = slowPoll.sleepOf(poolKey) !== 'awake';
+    const mayRest = isAsleep && waker.isWaiting(poolKey) && this.#uses.get(poolKey)?.seen !== undefined;
+    if (isAsleep) slowPoll.setSleep(poolKey, mayRest && sleepsForMs !== undefined ? 'compared' : 'looks');
+    if (mayRest && sleepsForMs !== undefined) return sleepsForMs;
+    const slow = isAsleep ? slowPoll.inMs(poolKey, this.#options.now()) : Number.POSITIVE_INFINITY;
+    return Math.min(recheckAfterMs, slow, waker.isPausing(poolKey) ? POLL_AT_REST_MS : slow);
   }
 }
 

@@ -1,15 +1,18 @@
-import { expect, it } from 'vitest';
-import { SlowPoll } from './slow-poll.ts';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { type Sleeper, SlowPoll } from './slow-poll.ts';
 
 const queue = (name: string) => ({ prefix: 'bull', name });
-const pollOf = (count: number) => {
-  const poll = new SlowPoll();
+const pollOf = (count: number, onDue: (sleepers: readonly Sleeper[]) => void = () => {}) => {
+  const poll = new SlowPoll({ now: Date.now, onDue });
   for (let index = 0; index < count; index += 1) {
     poll.join(`ns/${index}`, queue(`${index}`));
-    poll.setAsleep(`ns/${index}`, true);
+    poll.setSleep(`ns/${index}`, 'looks');
   }
   return poll;
 };
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
 
 it('looks at a hundred pools in one moment, and at the next hundred in another one', () => {
   const poll = pollOf(201);
@@ -28,23 +31,42 @@ it('looks at a hundred pools in one moment, and at the next hundred in another o
 
 it('takes along no pool that is awake, has left, or never was there', () => {
   const poll = pollOf(4);
-  poll.setAsleep('ns/1', false);
+  poll.setSleep('ns/1', 'awake');
   poll.leave('ns/2');
-  poll.setAsleep('ns/9', true);
+  poll.setSleep('ns/9', 'looks');
   expect(poll.companionsOf('ns/0').map(({ poolKey }) => poolKey)).toEqual(['ns/3']);
-  expect([poll.isAsleep('ns/0'), poll.isAsleep('ns/1'), poll.isAsleep('ns/2'), poll.isAsleep('ns/9')]).toEqual([
-    true,
-    false,
-    false,
-    false,
+  expect(['ns/0', 'ns/1', 'ns/2', 'ns/9'].map((key) => poll.sleepOf(key))).toEqual([
+    'looks',
+    'awake',
+    'awake',
+    'awake',
   ]);
 });
 
 it('gives the place of a pool that left to the next one, and a pool that joins again keeps its own', () => {
   const poll = pollOf(101);
   poll.join('ns/5', queue('renamed'));
-  expect(poll.isAsleep('ns/5')).toBe(true);
+  expect(poll.sleepOf('ns/5')).toBe('looks');
   poll.leave('ns/5');
   poll.join('ns/new', queue('new'));
   expect(poll.inMs('ns/new', 5)).toBe(poll.inMs('ns/0', 5));
+});
+
+it('calls those whose readings are compared every half a minute, as long as there are any', () => {
+  const due: string[][] = [];
+  const poll = pollOf(3, (sleepers) => due.push(sleepers.map(({ poolKey }) => poolKey)));
+  vi.advanceTimersByTime(120_000);
+  expect(due).toEqual([]);
+  poll.setSleep('ns/1', 'compared');
+  poll.setSleep('ns/2', 'compared');
+  vi.advanceTimersByTime(30_000);
+  poll.setSleep('ns/1', 'looks');
+  vi.advanceTimersByTime(30_000);
+  poll.leave('ns/2');
+  vi.advanceTimersByTime(120_000);
+  expect(due).toEqual([['ns/1', 'ns/2'], ['ns/2']]);
+  expect(vi.getTimerCount()).toBe(0);
+  poll.setSleep('ns/0', 'compared');
+  poll.close();
+  expect(vi.getTimerCount()).toBe(0);
 });
