@@ -5,6 +5,8 @@ import { samplePool } from './state.fixture.ts';
 
 type Template = { metadata: object; spec: { containers: Record<string, unknown>[] } };
 
+type Probe = Record<'periodSeconds' | 'timeoutSeconds' | 'failureThreshold' | 'terminationGracePeriodSeconds', number>;
+
 const pool = samplePool();
 const withTemplate = (template: (typeof pool)['spec']['workers']['template']) => ({
   ...pool,
@@ -75,6 +77,18 @@ describe('the Deployment of a pool', () => {
     const odd = withTemplate({ spec: { containers: [{ name: 'worker', image: 'i', ports: '8080' }] } });
     const [worker] = (renderDeployment(odd, { replicas: 0 }).spec.template as Template).spec.containers;
     expect(worker?.['ports']).toBe('8080');
+  });
+
+  it('has a dead event loop ended within 90 s, and one that a job blocks for 20 s left alone', () => {
+    const template = renderDeployment(samplePool(), { replicas: 1 }).spec.template as Template;
+    const [worker = {}] = template.spec.containers;
+    const probe = worker['livenessProbe'] as Probe;
+    const { periodSeconds, timeoutSeconds, failureThreshold, terminationGracePeriodSeconds } = probe;
+    // It dies just after a probe, and the last one that it misses has its whole time.
+    const latest = periodSeconds * failureThreshold + timeoutSeconds + terminationGracePeriodSeconds;
+    expect(latest).toBeLessThan(90);
+    // It is blocked just before a probe.
+    expect(periodSeconds * (failureThreshold - 1)).toBeGreaterThan(20);
   });
 
   it('keeps what the user wrote, probes and grace too', () => {

@@ -174,14 +174,15 @@ const endpoint = (path: string): Fields => ({ path, port: WORKER_PORT, scheme: '
 
 /**
  * None depends on Redis or any other dependency: a probe that does restarts the fleet when the dependency is sick.
- * Liveness lets a job block the event loop for 20 s and more; a loop that is dead does not wait for the drain limit.
+ * Liveness lets a job block the event loop for 20 s and more; a loop that is dead does not wait for the drain limit: the kubelet
+ * starts its container again 83 s after its death at the latest.
  */
 const probes: Fields = {
   startupProbe: { httpGet: endpoint('/livez'), periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 60 },
   readinessProbe: { httpGet: endpoint('/ready'), periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 2 },
   livenessProbe: {
     httpGet: endpoint('/livez'),
-    periodSeconds: 10,
+    periodSeconds: 8,
     timeoutSeconds: 5,
     failureThreshold: 6,
     terminationGracePeriodSeconds: 30,
