@@ -120,10 +120,10 @@ describe.concurrent('a replica that', () => {
     });
     await until(async () => ((await identitiesOf(stage, ref))[uid] ?? 0) >= 1, {
       what: 'the kubelet starts its container again',
-      limitMs: 180_000,
+      limitMs: 240_000,
     });
-    // 90 s is the promise, nearly all of it time that the probe waits: half as much again for a machine that is busy.
-    expect(Date.now() - Number(death)).toBeLessThan(1.5 * 90_000);
+    // 90 s is the promise, nearly all of it time that the probe waits: twice as much for a machine that is busy.
+    expect(Date.now() - Number(death)).toBeLessThan(2 * 90_000);
     await untilAllReady(ref, 1);
     expect((await readPool(stage, ref))?.status?.restarts).toMatchObject({ used: 0, left: 3 });
     expect(await restartsIn(ref)).toEqual([]);
