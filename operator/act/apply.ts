@@ -2,7 +2,7 @@ import { FIELD_MANAGER } from '../core/corrections.ts';
 import type { Action } from '../core/decision.ts';
 import type { Applied } from '../core/state.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { isConflict, isTerminalRefusal, KubeError, wordsOf } from '../kube/errors.ts';
+import { isConflict, isTerminalRefusal, KubeError, lacksRight, wordsOf } from '../kube/errors.ts';
 import { deployments } from '../kube/resources.ts';
 
 /**
@@ -33,7 +33,8 @@ export async function applyDeployment(client: KubeClient, action: Action, signal
   } catch (error) {
     if (isConflict(error)) return { kind: 'conflict' };
     if (isTerminalRefusal(error)) return { kind: 'refused', because: wordsOf(error) };
-    if (error instanceof KubeError && error.status >= 500) return { kind: 'failed', because: wordsOf(error), error };
+    const isNoVerdict = error instanceof KubeError && (error.status >= 500 || lacksRight(error));
+    if (isNoVerdict) return { kind: 'failed', because: wordsOf(error), error };
     return { kind: 'unanswered', error };
   }
 }

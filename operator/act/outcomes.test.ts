@@ -27,7 +27,9 @@ describe('an apply', () => {
   it.each([
     ['conflict', answer(409, 'the object has been modified')],
     ['refused', answer(422, 'spec.replicas: Invalid value')],
+    ['refused', answer(403, 'deployments.apps "x" is forbidden: exceeded quota: full')],
     ['failed', answer(500, 'failed calling webhook')],
+    ['failed', answer(403, 'deployments.apps "x" is forbidden: User "operator" cannot patch resource "deployments"')],
     ['unanswered', unreachable],
     ['unanswered', new DOMException('the pass took longer than its limit', 'TimeoutError')],
   ])('is told to be %s, so that one which may still arrive is fenced off', async (kind, error) => {
@@ -48,12 +50,15 @@ describe('what stands beside the Deployment', () => {
 describe('a restart', () => {
   const deletion = sampleDeletion;
 
-  it('that is not allowed says so, and leaves the pool to be scaled', async () => {
-    expect(await deleteReplica(failing(answer(403, 'pods is forbidden')), pool, { deletion, signal })).toEqual({
-      kind: 'refused',
-      because: 'replica pod-0 cannot be restarted: pods is forbidden',
-    });
-  });
+  it.each(['pods is forbidden', 'pods "pod-0" is forbidden: User "operator" cannot delete resource "pods"'])(
+    'that is not allowed says so, and leaves the pool to be scaled: %s',
+    async (because) => {
+      expect(await deleteReplica(failing(answer(403, because)), pool, { deletion, signal })).toEqual({
+        kind: 'refused',
+        because: `replica pod-0 cannot be restarted: ${because}`,
+      });
+    },
+  );
 
   it('of a pod that has changed is a conflict', async () => {
     expect(await deleteReplica(failing(answer(409, 'changed')), pool, { deletion, signal })).toEqual({

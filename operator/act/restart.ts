@@ -1,6 +1,6 @@
 import type { Deletion } from '../core/decision.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { isConflict, isTerminalRefusal, wordsOf } from '../kube/errors.ts';
+import { isConflict, isTerminalRefusal, lacksRight, wordsOf } from '../kube/errors.ts';
 import { type ObjectRef, pods } from '../kube/resources.ts';
 
 /**
@@ -24,7 +24,7 @@ export async function deleteReplica(
     };
   } catch (error) {
     if (isConflict(error)) return { kind: 'conflict' };
-    if (isTerminalRefusal(error))
+    if (isTerminalRefusal(error) || lacksRight(error))
       return { kind: 'refused', because: `replica ${name} cannot be restarted: ${wordsOf(error)}` };
     throw error;
   }

@@ -18,7 +18,7 @@ export function failureVerdict({ memory, now }: PoolState): FailureVerdict | und
   const { applyFailure } = memory;
   if (applyFailure === undefined) return undefined;
   const isLong = now - applyFailure.since >= PATIENCE_MS;
-  const cure = isLong ? ': see what it names, an admission webhook for instance' : '';
+  const cure = isLong ? ': see what it names, an admission webhook or a missing right for instance' : '';
   const because = {
     reason: APPLY_FAILING,
     message: `the API server fails to apply the Deployment and is asked again; running workers are left as they are: ${firstLine(applyFailure.because, 600)}${cure}`,

@@ -107,7 +107,8 @@ function retryAfterMs(header: string | undefined, body: StatusBody | undefined):
   return seconds !== undefined && Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
 }
 
-const hasStatus = (error: unknown, status: number): boolean => error instanceof KubeError && error.status === status;
+const hasStatus = (error: unknown, status: number): error is KubeError =>
+  error instanceof KubeError && error.status === status;
 
 export const isNotFound = (error: unknown): boolean => hasStatus(error, 404);
 
@@ -132,9 +133,20 @@ const faultsOfTheRequest = [
   'trying to send message larger than max',
 ];
 
-/** True when the same request would be refused again: invalid, forbidden, malformed, too large. */
+export const isForbidden = (error: unknown): boolean => hasStatus(error, 403);
+
+/** How the API server's authorizers begin. What forbids by its own rules, a quota or a policy, says it otherwise. */
+const NO_RIGHT = /\bforbidden: User ".*" cannot /s;
+
+/**
+ * True when the sender has not the right, which is no verdict on the request: a role may be granted any time, and an API
+ * server that has just started refuses whoever it has not read the roles of yet.
+ */
+export const lacksRight = (error: unknown): boolean => isForbidden(error) && NO_RIGHT.test(wordsOf(error));
+
+/** True when the same request would be refused again: invalid, forbidden by a quota or policy, malformed, too large. */
 export function isTerminalRefusal(error: unknown): error is KubeError {
-  if (!(error instanceof KubeError)) return false;
+  if (!(error instanceof KubeError) || lacksRight(error)) return false;
   if (terminalStatuses.has(error.status)) return true;
   const words = error.status === 500 ? (error.body?.message ?? '') : '';
   return faultsOfTheRequest.some((fault) => words.includes(fault));

@@ -1,6 +1,6 @@
 import type { Pool } from '../api/parse.ts';
 import { type Known, unknown } from '../core/known.ts';
-import { isTerminalRefusal } from '../kube/errors.ts';
+import { isForbidden } from '../kube/errors.ts';
 import { messageOf } from '../kube/log.ts';
 import { keyOf } from '../kube/resources.ts';
 import type { PrometheusClient } from './queue/prometheus-client.ts';
@@ -62,6 +62,6 @@ export class PrometheusSource {
 
 function sayFailure({ secretName }: SecretKey, { missing, error }: SecretReading & { ok: false }): string {
   if (missing) return `Secret ${secretName}, which Prometheus is to be asked with, does not exist`;
-  if (isTerminalRefusal(error) && error.status === 403) return `the operator may not read Secret ${secretName}`;
+  if (isForbidden(error)) return `the operator may not read Secret ${secretName}`;
   return `Secret ${secretName} cannot be read: ${messageOf(error)}`;
 }

@@ -1,6 +1,6 @@
 import type { Pool } from '../api/parse.ts';
 import type { Millis } from '../core/known.ts';
-import { isTerminalRefusal } from '../kube/errors.ts';
+import { isForbidden } from '../kube/errors.ts';
 import { messageOf } from '../kube/log.ts';
 import type { RedisFailure } from './queue/redis-trouble.ts';
 import type { SecretCache, SecretReading } from './secret-cache.ts';
@@ -64,7 +64,7 @@ function failureOf(pool: Pool, { missing, error }: Unread, grant: SecretGrant): 
       `Secret ${name} is not in namespace ${namespace}: make it, with the Redis URL under key ${key}`,
     );
   }
-  if (isTerminalRefusal(error) && error.status === 403) return forbidden(pool, grant);
+  if (isForbidden(error)) return forbidden(pool, grant);
   return failure('RedisUnreachable', `Secret ${name} cannot be read: ${messageOf(error)}`);
 }
 

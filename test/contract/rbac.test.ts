@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { lacksRight } from '../../operator/kube/errors.ts';
 import { until } from '../cluster/until.ts';
 import {
   type Api,
@@ -73,7 +74,7 @@ describe("the operator's account", () => {
 
   /** The API server's authorizer learns of a role a moment after it was written. */
   const expectRights = (where: string, rights: readonly string[]) =>
-    expect.poll(() => ownRights(where), { timeout: 10_000 }).toEqual(rights.toSorted());
+    expect.poll(() => ownRights(where), { timeout: 60_000 }).toEqual(rights.toSorted());
 
   beforeAll(async () => {
     api = connect();
@@ -106,7 +107,9 @@ describe("the operator's account", () => {
       metadata: { name: 'jobs-env', namespace: namespace.metadata.name },
     };
     await api.create(secret);
-    expect(await refusalOf(operator.get(secret))).toMatchObject({ status: 403 });
+    const refusal = await refusalOf(operator.get(secret));
+    expect(refusal).toMatchObject({ status: 403 });
+    expect(lacksRight(refusal)).toBe(true);
     await api.apply({
       apiVersion: 'rbac.authorization.k8s.io/v1',
       kind: 'RoleBinding',
@@ -135,7 +138,7 @@ describe("the operator's account", () => {
       await api.apply({ ...object, metadata, ...(object.kind === 'RoleBinding' ? { subjects } : {}) });
     }
     const all = [...everywhere, ...whereGranted].toSorted();
-    await expect.poll(() => rightsIn(namespace.metadata.name), { timeout: 10_000 }).toEqual(all);
+    await expect.poll(() => rightsIn(namespace.metadata.name), { timeout: 60_000 }).toEqual(all);
     expect(await rightsIn('kube-system')).toEqual([]);
     await limited.close();
   });

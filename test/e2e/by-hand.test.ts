@@ -182,7 +182,7 @@ describe.concurrent('replicas that are set by hand', () => {
         conditionOf(seen, 'ScalingActive')?.reason === 'HandsOff' && seen.status?.replicas?.current === 1,
     });
     expect(status?.decision?.message).toMatch(
-      /^kubectl changed replicas 3 times in ten minutes; left as they are for 10 min more: stop the other writer$/,
+      /^kubectl changed replicas 3 times in ten minutes; left as they are until \d{4}-\d\d-\d\dT\S+Z: stop the other writer$/,
     );
     const ids = await pool.jobs.add({ jobs: 12, minMs: 300, maxMs: 300 });
     await pool.jobs.untilDone(ids);

@@ -55,13 +55,13 @@ describe('an API server that is killed', () => {
     await until(() => readPool(stage, pool.ref).then(Boolean, () => false), {
       what: 'the API server answers',
     });
-    // One replica may have ended the second ones by then, and would end 60 more before a busy machine has an operator
-    // that leads again: its lease ran out with the API server.
-    const third = await pool.jobs.add({ jobs: 200, minMs: 3000, maxMs: 4000 });
+    // One replica may have ended the second ones by then: on a busy machine the API server takes long to start, and then
+    // to read who may do what.
+    const third = await pool.jobs.add({ jobs: 120, minMs: 3000, maxMs: 4000 });
 
     await untilReplicas(stage, pool.ref, { replicas: 3 });
     await pool.jobs.untilDone([...second, ...third]);
-    expect(await pool.jobs.outcome([...first, ...second, ...third])).toMatchObject(eachOnce(220));
+    expect(await pool.jobs.outcome([...first, ...second, ...third])).toMatchObject(eachOnce(140));
     await untilReplicas(stage, pool.ref, { replicas: 0 });
     expect(pool.history().slice(0, 2)).toEqual([0, 1]);
     expect(Math.max(...pool.history())).toBe(3);
