@@ -2,7 +2,6 @@ import { isBeside } from './beside.ts';
 import { isIdle } from './counterfactual/account.ts';
 import { busyHourLeavesAt } from './counterfactual/status.ts';
 import type { Decision } from './decision.ts';
-import { budgetDueAt } from './drain/companions.ts';
 import type { Millis } from './known.ts';
 import { meanExpiresAt } from './mean-duration.ts';
 import type { QueueView } from './queue-view.ts';
@@ -34,7 +33,6 @@ export function sleepFor(input: SleepInput): Millis | undefined {
     decided.care.plan.lookAt,
     meanExpiresAt(decided.memory),
     busyHourLeavesAt(decided.status),
-    budgetDueAt(state),
   ];
   const sleepMs = Math.min(...moments.filter((moment) => moment !== undefined)) - now;
   return sleepMs > 0 ? sleepMs : undefined;

@@ -14,10 +14,12 @@ export function makesToken({ drain, memory, now }: PoolState): boolean {
 /** It needs no watch: who took it away has it again after this time. */
 const BUDGET_EVERY_MS: Millis = 10 * 60_000;
 
-/** When it is due again; undefined where it was not made yet, or is not to be made. */
-export const budgetDueAt = ({ drain, memory }: PoolState): Millis | undefined =>
-  drain === undefined || memory.drain.budgetAt === undefined ? undefined : memory.drain.budgetAt + BUDGET_EVERY_MS;
-
-/** Whether the pool's PodDisruptionBudget is to be made, where it is not there. */
-export const makesBudget = ({ drain, memory, now }: PoolState): boolean =>
-  drain !== undefined && (memory.drain.budgetAt === undefined || now >= memory.drain.budgetAt + BUDGET_EVERY_MS);
+/**
+ * Whether the pool's PodDisruptionBudget is to be made, where it is not there. It guards replicas: a pool that sleeps has
+ * none, and a thousand of them ask for nothing.
+ */
+export function makesBudget({ drain, replicas, memory, now }: PoolState): boolean {
+  if (drain === undefined || !replicas.ok || replicas.value.length === 0) return false;
+  const { budgetAt } = memory.drain;
+  return budgetAt === undefined || now >= budgetAt + BUDGET_EVERY_MS;
+}
