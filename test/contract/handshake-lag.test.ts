@@ -127,18 +127,24 @@ describe.runIf(embedded)(
     it('removes a replica that does not run yet before one that is proven', async () => {
       await withdrawn(idle);
       await deployment.counts();
-      await write(SIZE + 1);
-      const known = new Set([busy, idle, ...others].map(({ uid }) => uid));
-      const starting = await until(() => deployment.replicas().find(({ uid }) => !known.has(uid)), {
-        what: 'a new replica',
-        everyMs: 1,
-      });
-      await deployment.settle();
-      expect(judged(0, idle)).toEqual({ wait: `${starting.name} does not run and would go first` });
-      await write(SIZE);
-      await deployment.settle();
-      expect(testbed.cluster.observed.removals.has(starting.uid)).toBe(true);
-      expect(removed()).toEqual([]);
+      // Otherwise it may run before it is looked at.
+      const openNodes = await testbed.closeNodes();
+      try {
+        await write(SIZE + 1);
+        const known = new Set([busy, idle, ...others].map(({ uid }) => uid));
+        const starting = await until(() => deployment.replicas().find(({ uid }) => !known.has(uid)), {
+          what: 'a new replica',
+          everyMs: 1,
+        });
+        await deployment.settle();
+        expect(judged(0, idle)).toEqual({ wait: `${starting.name} does not run and would go first` });
+        await write(SIZE);
+        await deployment.settle();
+        expect(testbed.cluster.observed.removals.has(starting.uid)).toBe(true);
+        expect(removed()).toEqual([]);
+      } finally {
+        await openNodes();
+      }
     });
 
     it('removes a busy replica that was cordoned, so has the cost, and becomes not ready after the write', async () => {
