@@ -47,11 +47,10 @@ function isEmpty({ state: { pool, replicas }, queue: { queue }, target, decided:
 }
 
 /** Nothing is under way. */
-const isSettled = ({ actions, drainSteps, deletion, makesToken, makesBudget, care, memory }: Decided): boolean =>
+const isSettled = ({ actions, drainSteps, deletion, makesToken, care, memory }: Decided): boolean =>
   actions.length + drainSteps.length === 0 &&
   deletion === undefined &&
   !makesToken &&
-  !makesBudget &&
   !care.memory.alert &&
   isAtRest(memory);
 

@@ -107,8 +107,7 @@ function retryAfterMs(header: string | undefined, body: StatusBody | undefined):
   return seconds !== undefined && Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
 }
 
-const hasStatus = (error: unknown, status: number): error is KubeError =>
-  error instanceof KubeError && error.status === status;
+const hasStatus = (error: unknown, status: number): boolean => error instanceof KubeError && error.status === status;
 
 export const isNotFound = (error: unknown): boolean => hasStatus(error, 404);
 
