@@ -9,7 +9,7 @@ import type { KubeClient } from '../kube/client.ts';
 import { messageOf, type Logger } from '../kube/log.ts';
 import { keyOf } from '../kube/resources.ts';
 import type { Cordoner } from './cordon.ts';
-import { markReplica } from './mark.ts';
+import { labelReplica, markReplica } from './mark.ts';
 
 /** A replica as it was looked at. */
 export type DrainedPod = Readonly<{
@@ -58,7 +58,7 @@ export class Drainer {
   async #carryOut(step: DrainStep, work: DrainWork): Promise<Learn> {
     const pod = work.pods.get(step.uid);
     if (pod === undefined) return (memory) => memory;
-    if (step.kind === 'mark' || step.kind === 'unmark') return this.#mark(step, { pod, work });
+    if (step.kind !== 'cordon' && step.kind !== 'uncordon') return this.#write(step, { pod, work });
     const seconds = step.kind === 'cordon' ? step.seconds : 0;
     const outcome = await this.#options.cordoner.tell({ origin: pod.origin, token: work.token ?? '', seconds });
     const told = { uid: step.uid, template: pod.templateHash };
@@ -70,15 +70,20 @@ export class Drainer {
   }
 
   /** A failure is one of the API server; it is tried again. A conflict says that the replica has changed since. */
-  async #mark(
-    step: Extract<DrainStep, { kind: 'mark' | 'unmark' }>,
+  async #write(
+    step: Extract<DrainStep, { kind: 'mark' | 'unmark' | 'relabel' }>,
     { pod, work }: Readonly<{ pod: DrainedPod; work: DrainWork }>,
   ): Promise<Learn> {
     const { origin: _origin, templateHash: _template, ...target } = pod;
+    const { client } = this.#options;
+    const { signal } = work;
     const mark = step.kind === 'mark' ? step.mark : undefined;
     const evictions = { ...EVICTION_ANNOTATIONS, ...ownEvictions(work.pool) };
     try {
-      const outcome = await markReplica(this.#options.client, target, { mark, evictions, signal: work.signal });
+      const outcome =
+        step.kind === 'relabel'
+          ? await labelReplica(client, target, { labels: step.labels, signal })
+          : await markReplica(client, target, { mark, evictions, signal });
       return (memory) => (outcome === 'written' ? afterSuccess(memory, step) : memory);
     } catch (error) {
       return this.#failed(step, work, messageOf(error));

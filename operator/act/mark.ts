@@ -23,15 +23,34 @@ export async function markReplica(
 ): Promise<'written' | 'conflict'> {
   const isLeaving = mark !== undefined;
   const eviction = Object.entries(evictions).map(([name, value]) => [name, isLeaving ? null : value]);
-  const metadata = {
-    ...target,
-    labels: { [SERVING_LABEL]: isLeaving ? null : 'true' },
-    annotations: {
-      [DELETION_COST_ANNOTATION]: isLeaving ? String(LOWEST_COST) : null,
-      [PROVEN_IDLE_ANNOTATION]: isLeaving ? writeMark(mark) : null,
-      ...Object.fromEntries(eviction),
+  return write(client, {
+    signal,
+    metadata: {
+      ...target,
+      labels: { [SERVING_LABEL]: isLeaving ? null : 'true' },
+      annotations: {
+        [DELETION_COST_ANNOTATION]: isLeaving ? String(LOWEST_COST) : null,
+        [PROVEN_IDLE_ANNOTATION]: isLeaving ? writeMark(mark) : null,
+        ...Object.fromEntries(eviction),
+      },
     },
-  };
+  });
+}
+
+/** Labels of its template that somebody took from a replica, or changed; on the version that was looked at. */
+export const labelReplica = (
+  client: KubeClient,
+  target: MarkTarget,
+  { labels, signal }: Readonly<{ labels: Readonly<Record<string, string>>; signal: AbortSignal }>,
+): Promise<'written' | 'conflict'> => write(client, { metadata: { ...target, labels }, signal });
+
+type Metadata = MarkTarget &
+  Readonly<{ labels: Readonly<Record<string, string | null>>; annotations?: Readonly<Record<string, string | null>> }>;
+
+async function write(
+  client: KubeClient,
+  { metadata, signal }: Readonly<{ metadata: Metadata; signal: AbortSignal }>,
+): Promise<'written' | 'conflict'> {
   try {
     await client.mergePatch(pods, { metadata }, { signal });
     return 'written';

@@ -60,6 +60,7 @@ export type ReplicaView = Readonly<{
   readyAt?: Millis;
   /** `pod-template-hash` of the ReplicaSet that owns it. */
   templateHash: string;
+  labels: Readonly<Record<string, string>>;
   /** Why its worker container does not run and will not by itself, in the kubelet's words. */
   cannotStart?: string;
   /** The version that a deletion of it is decided on. */
@@ -85,6 +86,8 @@ export type ReplicaSetView = Readonly<{
   ownerUid?: string;
   /** `pod-template-hash` of its pods. */
   templateHash: string;
+  /** Of its template: those that it counts a pod as fully labelled by. */
+  labels: Readonly<Record<string, string>>;
   /** The Deployment counts these up: the greatest is the template that it brings up now. */
   revision: number;
   generation: number;

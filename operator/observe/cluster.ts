@@ -131,7 +131,10 @@ function replicasManager(entries: readonly ManagedFields[]): string | undefined 
 
 type RawReplicaSet = Raw &
   Readonly<{
-    spec: Readonly<{ replicas?: number }>;
+    spec: Readonly<{
+      replicas?: number;
+      template?: Readonly<{ metadata?: Readonly<{ labels?: Readonly<Record<string, string>> }> }>;
+    }>;
     status?: Readonly<{ observedGeneration?: number; replicas?: number; fullyLabeledReplicas?: number }>;
   }>;
 
@@ -149,6 +152,7 @@ export function projectReplicaSet(raw: unknown): ReplicaSetObject {
       name: metadata.name,
       ...(owner === undefined ? {} : { ownerUid: owner.uid }),
       templateHash: metadata.labels?.['pod-template-hash'] ?? '',
+      labels: templateLabelsOf(spec),
       revision: Number(metadata.annotations?.[REVISION]) || 0,
       generation: metadata.generation ?? 0,
       observedGeneration: status.observedGeneration ?? 0,
@@ -157,6 +161,9 @@ export function projectReplicaSet(raw: unknown): ReplicaSetObject {
     },
   };
 }
+
+const templateLabelsOf = ({ template }: RawReplicaSet['spec']): ReplicaSetView['labels'] =>
+  template?.metadata?.labels ?? {};
 
 const podsOf = ({ replicas = 0, fullyLabeledReplicas = 0 }: NonNullable<RawReplicaSet['status']>) => ({
   replicas,

@@ -228,6 +228,7 @@ const viewReplica = (pod: PodObject, { reports }: Scraped, health: ReplicaView['
   createdAt: pod.createdAt,
   ...(pod.readyAt === undefined ? {} : { readyAt: pod.readyAt }),
   templateHash: pod.templateHash,
+  labels: pod.labels,
   ...(pod.cannotStart === undefined ? {} : { cannotStart: pod.cannotStart }),
   resourceVersion: pod.resourceVersion,
   ...(pod.node === undefined ? {} : { node: pod.node }),

@@ -18,6 +18,7 @@ export type PodObject = Identity &
     createdAt: Millis;
     readyAt?: Millis;
     templateHash: string;
+    labels: Readonly<Record<string, string>>;
     cannotStart?: string;
     node?: string;
     scheduledAt?: Millis;
@@ -92,7 +93,7 @@ export function projectPod(raw: unknown): PodObject {
     terminating: metadata.deletionTimestamp !== undefined,
     createdAt: Date.parse(metadata.creationTimestamp ?? ''),
     ...(readyAt === undefined ? {} : { readyAt }),
-    templateHash: metadata.labels?.['pod-template-hash'] ?? '',
+    ...labelsOf(object),
     ...(cannotStart === undefined ? {} : { cannotStart }),
     ...(spec.nodeName === undefined ? {} : { node: spec.nodeName }),
     ...scheduling(status),
@@ -106,11 +107,16 @@ export function projectPod(raw: unknown): PodObject {
   };
 }
 
+const labelsOf = ({ metadata: { labels = {} } }: RawPod): Pick<PodObject, 'labels' | 'templateHash'> => ({
+  labels,
+  templateHash: labels['pod-template-hash'] ?? '',
+});
+
 function leavingOf({ metadata }: RawPod): Pick<PodObject, 'mark' | 'foreignCost'> {
   const { labels = {}, annotations = {} } = metadata;
   const proof = annotations[PROVEN_IDLE_ANNOTATION];
   const cost = annotations[DELETION_COST_ANNOTATION];
-  const isMarked = labels[SERVING_LABEL] === undefined && proof !== undefined;
+  const isMarked = labels[SERVING_LABEL] !== 'true' && proof !== undefined;
   const isOwn = isMarked && cost === String(LOWEST_COST);
   return {
     // A proven replica whose cost somebody has changed does not go first any more: the mark is of no proof.

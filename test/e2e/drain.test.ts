@@ -63,6 +63,28 @@ describe.concurrent('a pool that needs fewer replicas than it has', () => {
     ).toHaveLength(3);
   }, 240_000);
 
+  it('goes down although somebody took the label of those that serve from the busy one, which has it again soon', async () => {
+    const pool = await addPool('stripped', 2);
+    const [long, short] = [await addJob(pool, 30_000), await addJob(pool, 5000)];
+    const busy = await until(async () => (await pool.jobs.queue.getJob(long))?.processedBy, {
+      what: 'the long job runs',
+    });
+    await kubectl('label', 'pod', busy, 'agentpool.dev/serving-');
+    await until(
+      async () => {
+        const pods = await readPods(stage, pool.ref);
+        return (
+          pods.find(({ metadata }) => metadata.name === busy)?.metadata.labels?.['agentpool.dev/serving'] === 'true'
+        );
+      },
+      { what: 'the busy replica has its label again' },
+    );
+    await untilReplicas(stage, pool.ref, { replicas: 1 });
+    await pool.jobs.untilDone([long, short]);
+    await untilReplicas(stage, pool.ref, { replicas: 0 });
+    expect(await pool.jobs.outcome([long, short])).toMatchObject(eachOnce(2));
+  }, 240_000);
+
   it('takes a replica back that is on its way out when load returns, and starts none anew', async () => {
     const pool = await addPool('returning', 2);
     const first = await Promise.all([addJob(pool, 1000), addJob(pool, 1000)]);

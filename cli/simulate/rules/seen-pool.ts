@@ -104,6 +104,7 @@ export class SeenPool {
       terminating: false,
       createdAt: replica.createdAt,
       ...(replica.isStarting ? {} : { readyAt: replica.readyAt }),
+      labels: {},
       templateHash: 'simulated',
       resourceVersion: '1',
       scheduledAt: replica.createdAt,

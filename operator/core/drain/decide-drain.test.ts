@@ -20,7 +20,14 @@ const answerOf = (name: string, over: Partial<ReplicaAnswer> = {}): ReplicaAnswe
 /** As the ReplicaSet counts them. */
 const setsOf = (views: readonly ReplicaView[], marked = views.filter(({ mark }) => mark !== undefined).length) => {
   const { length } = views;
-  const set = { name: 'set', ownerUid: 'deployment-uid', templateHash: 'hash', revision: 1, replicas: length };
+  const set = {
+    name: 'set',
+    ownerUid: 'deployment-uid',
+    templateHash: 'hash',
+    labels: {},
+    revision: 1,
+    replicas: length,
+  };
   const status = { replicas: length, unmarked: length - marked };
   return known([{ ...set, generation: 1, observedGeneration: 1, status }], NOON);
 };

@@ -9,15 +9,21 @@ const PROBE_LAG_MS: Millis = 10_000;
 /**
  * The next marks, either set or taken back, never both: the ReplicaSet tells us a number, and only while all changes go
  * one way does the number say which pods it has seen. So each change of direction waits until all before it are counted.
+ * A label that somebody took is set again like a mark that is taken back: a mark beside it, or on it, could not be told.
  */
 export function markSteps(looked: Looked): readonly DrainStep[] {
   const { view, preconditions } = looked;
   const forAMark = FOR_A_MARK.filter((name) => preconditions.includes(name));
   if (whyNot(view, forAMark) !== undefined) return [];
-  const untrue = untrueMarks(looked);
-  if (untrue.length > 0) return untrue.map(({ uid, name }) => ({ kind: 'unmark', uid, name }));
-  return newMarks(looked);
+  const untrue = untrueMarks(looked).map(({ uid, name }): DrainStep => ({ kind: 'unmark', uid, name }));
+  const back = [...untrue, ...labelsLost(looked)];
+  return back.length > 0 ? back : newMarks(looked);
 }
+
+const labelsLost = ({ view }: Looked): readonly DrainStep[] =>
+  view.replicas.flatMap(({ uid, name, lostLabels }) =>
+    lostLabels === undefined ? [] : [{ kind: 'relabel', uid, name, labels: lostLabels }],
+  );
 
 /**
  * Of a replica that is not to go, that works, or that was proven anew; or, of all, when another replica came since. A

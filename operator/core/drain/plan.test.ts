@@ -65,6 +65,56 @@ describe('a number that the cluster refuses to fill', () => {
   });
 });
 
+describe('a replica that somebody took a label of its template from', () => {
+  const lostLabels = { 'agentpool.dev/serving': 'true' };
+  const three = [replica('a', { lostLabels }), replica('b'), replica('c')];
+  const counted = (unmarked: number, replicas: readonly DrainReplica[]): DrainView => {
+    const { deployment } = refusedView();
+    const set = { name: 'set', generation: 2, observedGeneration: 2, replicas: 3, status: { replicas: 3, unmarked } };
+    return refusedView({
+      refused: false,
+      wanted: 3,
+      deployment: { ...deployment, replicas: 3 },
+      replicaSets: [set],
+      replicas,
+    });
+  };
+
+  it('gets it back when the ReplicaSet has counted that, whatever the pool wants, and takes jobs meanwhile', () => {
+    const relabel = { kind: 'relabel', uid: 'a', name: 'a', labels: lostLabels };
+    expect(planDrain(counted(2, three)).steps).toEqual([relabel]);
+    expect(planDrain({ ...counted(2, three), wanted: 2 }).steps).toContainEqual(relabel);
+  });
+
+  it('waits while the ReplicaSet counts another number: it cannot be told who is counted', () => {
+    expect(planDrain(counted(3, three)).steps).toEqual([]);
+    expect(planDrain(counted(1, three)).steps).toEqual([]);
+  });
+
+  it('holds up every new mark until it has it again, a mark of one that is proven idle and shown not ready too', () => {
+    const said = { name: 'c', processStart: 'p', active: 0, cordoned: true, lastFinished: null };
+    const idle = replica('c', { ready: false, answer: known(said, NOW) });
+    const since = NOW - 5000;
+    const cordon = { processStart: 'p', since, until: NOW + 50_000, idle: { since, shownReady: true } };
+    const marksOf = (unmarked: number, others: readonly DrainReplica[]) =>
+      planDrain({
+        ...counted(unmarked, [...others, idle]),
+        wanted: 2,
+        memory: { ...FIRST_DRAIN_MEMORY, cordons: { c: cordon } },
+      }).steps.map(({ kind, name }) => `${kind} ${name}`);
+    expect(marksOf(2, three.slice(0, 2))).toEqual(['relabel a']);
+    expect(marksOf(3, [replica('a'), replica('b')])).toEqual(['mark c']);
+  });
+
+  it('gets it back together with marks that are taken back, and before another one is marked', () => {
+    const withMark = [...three.slice(0, 2), replica('c', { mark: { of: 'another proof', beside: 'others' } })];
+    expect(planDrain(counted(1, withMark)).steps.map(({ kind, name }) => `${kind} ${name}`)).toEqual([
+      'unmark c',
+      'relabel a',
+    ]);
+  });
+});
+
 describe('a replica that has failed', () => {
   const busy = replica('b', {
     answer: known({ name: 'b', processStart: 'p', active: 4, cordoned: false, lastFinished: null }, NOW),

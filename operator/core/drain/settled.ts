@@ -51,7 +51,8 @@ const PRECONDITIONS: Readonly<Record<Precondition, Check>> = {
   marksCounted: ({ replicaSets, replicas }) => {
     const sets = withPods(replicaSets);
     const counted = sets.reduce((sum, { status }) => sum + status.replicas - status.unmarked, 0);
-    const marked = replicas.filter(({ mark }) => mark !== undefined).length;
+    // What somebody took a label from is counted with them: only the sum says that each mark was seen.
+    const marked = replicas.filter(({ mark, lostLabels }) => mark !== undefined || lostLabels !== undefined).length;
     return counted === marked ? undefined : `the ReplicaSet counts ${counted} marked replicas, our watch ${marked}`;
   },
   // Who has seen a mark has seen what the pods were before it, but not what they became later.

@@ -7,7 +7,7 @@ type Step = Readonly<{ kind: DrainStep['kind']; uid: string }>;
 /** Two kinds of steps of one replica can fail in one pass. */
 const keyOf = ({ kind, uid }: Step): string => `${kind} ${uid}`;
 
-const OPPOSITE: Readonly<Record<DrainStep['kind'], DrainStep['kind']>> = {
+const OPPOSITE: Readonly<Partial<Record<DrainStep['kind'], DrainStep['kind']>>> = {
   cordon: 'uncordon',
   uncordon: 'cordon',
   mark: 'unmark',
@@ -48,7 +48,9 @@ export function afterFailure(
 
 /** What was to be undone is not tried any more: when it is again, at once. */
 function withoutOpposite({ failures }: DrainMemory, { kind, uid }: Step): DrainMemory['failures'] {
-  const { [keyOf({ kind: OPPOSITE[kind], uid })]: _opposite, ...rest } = failures;
+  const opposite = OPPOSITE[kind];
+  if (opposite === undefined) return failures;
+  const { [keyOf({ kind: opposite, uid })]: _opposite, ...rest } = failures;
   return rest;
 }
 

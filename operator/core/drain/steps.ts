@@ -10,6 +10,8 @@ export type DrainStep = Readonly<{ name: string; uid: string }> &
     /** On the version of the pod that was looked at, which is not ready. */
     | Readonly<{ kind: 'mark'; mark: Mark }>
     | Readonly<{ kind: 'unmark' }>
+    /** As its template has them. */
+    | Readonly<{ kind: 'relabel'; labels: Readonly<Record<string, string>> }>
   );
 
 /** A replica that a lower number takes away, and why it may. */

@@ -90,3 +90,59 @@ describe('no busy replica is removed', () => {
     expect(told(tell, 'othersRanAtTheMark')).toEqual([expect.stringContaining('was removed while it ran 1 jobs')]);
   });
 });
+
+describe('somebody takes the label of those that serve', () => {
+  it('from a replica that works: the pool comes down all the same, and the busy one stays', () => {
+    const script = new Script(3);
+    const [busy = ''] = script.pods;
+    script.works(busy);
+    script.world.stripPod(busy);
+    script.wants(1);
+    script.drains();
+    script.pass();
+    script.drains();
+    script.pass();
+    script.world.settle();
+    expect(script.pods).toEqual([busy]);
+    expect(script.world.broken).toEqual([]);
+  });
+
+  it('from a busy one that is not ready while another is proven idle: nobody is marked before it has its label again', () => {
+    const script = new Script(3);
+    const busy = script.pods.at(-1) ?? '';
+    script.works(busy);
+    script.wants(2);
+    script.pass(3);
+    script.probes();
+    script.world.find(busy, false);
+    script.world.publish(busy, 0);
+    script.world.stripPod(busy);
+    script.pass(2);
+    script.actsBlindly();
+    expect(script.world.broken).toEqual([]);
+    script.world.settle();
+    script.pass();
+    script.world.settle();
+    script.pass();
+    script.world.settle();
+    expect(script.pods).toHaveLength(2);
+    expect(script.pods).toContain(busy);
+    expect(script.world.broken).toEqual([]);
+  });
+
+  it('and the proof from a marked one, whose lower number is under way: it gets no job before it is gone', () => {
+    const script = new Script(3);
+    script.wants(2);
+    script.drains();
+    const marked = script.world.api.pods.latest.find(({ mark }) => mark !== undefined)?.uid ?? '';
+    script.pass();
+    expect(script.world.api.deployment.latest.replicas).toBe(2);
+    script.world.stripPod(marked);
+    script.pass();
+    script.works(marked);
+    script.world.settle();
+    expect(script.pods).toHaveLength(2);
+    expect(script.pods).not.toContain(marked);
+    expect(script.world.broken).toEqual([]);
+  });
+});

@@ -5,6 +5,7 @@ import { urlMarkFor } from '../redis-url-mark.ts';
 import { isDrainable } from '../rendering.ts';
 import type { DeploymentView, DrainFacts, PoolState, ReplicaView } from '../state.ts';
 import { costOf } from './foreign-cost.ts';
+import { lostLabels, ownerOf, standingOf } from './labels.ts';
 import type { DrainReplica, DrainView } from './view.ts';
 
 /** A start that takes longer is one that fails; such a replica may go, and holds nothing up. */
@@ -23,6 +24,7 @@ export function drainabilityOf(
   if (because !== undefined) return { because };
   if (!replicas.ok) return { because: replicas.because };
   if (!replicaSets.ok) return { because: replicaSets.because };
+  const sets = replicaSets.value.filter(({ ownerUid }) => ownerUid === deployment.uid);
   return {
     view: {
       now,
@@ -37,10 +39,13 @@ export function drainabilityOf(
         fenced: isFenced(state, deployment),
         behind: isBehind(state, deployment),
       },
-      replicaSets: replicaSets.value.filter(({ ownerUid }) => ownerUid === deployment.uid),
+      replicaSets: sets,
       refused: deployment.refusedBecause !== undefined,
       asked: drain.asked,
-      replicas: replicas.value.filter(counts).map((replica) => drainReplica(replica, { drain, now })),
+      replicas: replicas.value.flatMap((replica) => {
+        const template = ownerOf(replica, sets)?.labels;
+        return template === undefined || !counts(replica) ? [] : [drainReplica(replica, { state, drain, template })];
+      }),
       failed: new Set(failed),
       activeJobs: drain.activeJobs,
       memory: memory.drain,
@@ -91,9 +96,15 @@ const counts = ({ phase, terminating }: ReplicaView): boolean =>
 
 function drainReplica(
   replica: ReplicaView,
-  { drain, now }: Readonly<{ drain: DrainFacts; now: Millis }>,
+  {
+    state: { now, memory },
+    drain,
+    template,
+  }: Readonly<{ state: PoolState; drain: DrainFacts; template: Readonly<Record<string, string>> }>,
 ): DrainReplica {
   const { name, uid, createdAt, ready, mark, foreignCost } = replica;
+  const answer = drain.answers[uid] ?? unknown('it was not asked');
+  const cordoned = memory.drain.cordons[uid] !== undefined || (answer.ok && answer.value.cordoned);
   const running = replica.node !== undefined && replica.phase === 'Running';
   const isLate = !running && now - createdAt >= START_LIMIT_MS;
   const cannotStart = replica.cannotStart ?? (isLate ? 'it has not started within a minute' : undefined);
@@ -105,8 +116,8 @@ function drainReplica(
     ready,
     restarts: replica.worker.restarts,
     ...(cannotStart === undefined ? {} : { cannotStart }),
-    ...(mark === undefined ? {} : { mark }),
+    ...standingOf({ mark, lost: lostLabels(replica, template), cordoned }),
     ...(foreignCost === undefined ? {} : { foreignCost: costOf(foreignCost) }),
-    answer: drain.answers[uid] ?? unknown('it was not asked'),
+    answer,
   };
 }

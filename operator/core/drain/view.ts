@@ -35,6 +35,8 @@ export type DrainReplica = Readonly<{
   restarts: number;
   /** It carries the mark of a proven replica. */
   mark?: Mark;
+  /** Labels of its template that somebody took from it, or changed: it is one less in the ReplicaSet's count. */
+  lostLabels?: Readonly<Record<string, string>>;
   /** The pod-deletion-cost that somebody else gave it. */
   foreignCost?: number;
   answer: Known<ReplicaAnswer>;
