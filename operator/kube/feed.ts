@@ -1,24 +1,16 @@
-import { setImmediate } from 'node:timers/promises';
-import { isNotFound, KubeError } from './errors.ts';
-import { listInPages } from './list.ts';
+import { Collection, type ReadTimings, rawKey, versionOf } from './collection.ts';
+import { isNotFound } from './errors.ts';
 import { type Logger, messageOf } from './log.ts';
 import type { KubeMetrics } from './metrics.ts';
-import { keyOf, type ResourceType, resourcePath } from './resources.ts';
+import type { ResourceType } from './resources.ts';
 import { RestartPolicy, type RestartTimings } from './restart-policy.ts';
 import { SeenVersion } from './seen-version.ts';
 import type { Projected } from './store.ts';
 import type { KubeTransport } from './transport.ts';
 import { asError, type Deferred, deferred, linkedSignal, sleep } from './wait.ts';
-import { type RawObject, readWatchEvents, type WatchEvent, WatchFault } from './watch-events.ts';
+import { type RawObject, type WatchEvent, WatchFault } from './watch-events.ts';
 
-export type FeedTimings = Readonly<{
-  /** The server ends a watch after a random time between these; then it is resumed. */
-  watchMinSeconds: number;
-  watchMaxSeconds: number;
-  /** A streamed list that has not ended by then is given up for pages. */
-  listLimitMs: number;
-}> &
-  RestartTimings;
+export type FeedTimings = ReadTimings & RestartTimings;
 
 export const defaultFeedTimings: FeedTimings = {
   watchMinSeconds: 300,
@@ -53,9 +45,6 @@ export type FeedOptions<T> = Readonly<{
   random: () => number;
 }>;
 
-const longestWorkMs = 10;
-const initialEventsEnd = 'k8s.io/initial-events-end';
-
 /** Ends a cycle because a fresh read was asked for. */
 class RefreshAsked extends Error {}
 
@@ -65,19 +54,19 @@ class RefreshAsked extends Error {}
  */
 export class Feed<T extends Projected> {
   private readonly options: FeedOptions<T>;
-  private readonly path: string;
+  private readonly collection: Collection<T>;
   private readonly restarts: RestartPolicy;
   private readonly firstList: Deferred<void> = deferred();
   private readonly seen = new SeenVersion();
   private readonly refreshes = new Set<Deferred<void>>();
   private mustList = true;
-  private streamsLists = true;
   private interrupt: ((reason: Error) => void) | undefined;
   private fault: string | undefined;
 
   constructor(options: FeedOptions<T>) {
     this.options = options;
-    this.path = resourcePath(options.type, { namespace: options.namespace });
+    const keep = (key: string, object: RawObject) => this.project(key, object) ?? options.sink.held(key);
+    this.collection = new Collection({ ...options, keep });
     this.restarts = new RestartPolicy(options.timings, options.random);
   }
 
@@ -134,88 +123,11 @@ export class Feed<T extends Projected> {
   }
 
   private async listAndWatch(signal: AbortSignal): Promise<void> {
-    if (this.mustList || this.seen.get() === undefined) {
-      if (this.streamsLists && (await this.listByStream(signal))) return;
-      await this.listByPages(signal);
+    const from = this.mustList ? undefined : this.seen.get();
+    for await (const news of this.collection.read(from, signal)) {
+      if (news.kind === 'event') this.take(news.event);
+      else this.replace(news.items, news.version);
     }
-    for await (const event of this.open({ resourceVersion: this.seen.get() }, signal)) this.take(event);
-  }
-
-  /** Lists and then watches on one stream. False when this server cannot, and nothing was changed. */
-  private async listByStream(signal: AbortSignal): Promise<boolean> {
-    const { listLimitMs } = this.options.timings;
-    const link = linkedSignal([signal], { ms: listLimitMs, message: 'the streamed list did not end in time' });
-    const items = new Map<string, T>();
-    let listed = false;
-    try {
-      const query = { sendInitialEvents: 'true', resourceVersionMatch: 'NotOlderThan' };
-      for await (const event of this.open(query, link.signal)) {
-        if (listed) this.take(event);
-        else if (isInitialEnd(event)) {
-          listed = true;
-          link.clearLimit();
-          this.replace(items, versionOf(event.object));
-        } else if (event.type !== 'BOOKMARK') this.collect(items, event);
-      }
-    } catch (error) {
-      if (listed || signal.aborted || !isStreamingRefused(error, link.timedOut())) throw error;
-      this.streamsLists = false;
-      this.options.log.info({ path: this.path, because: messageOf(error) }, 'no streamed lists here; reading pages');
-      return false;
-    } finally {
-      link.dispose();
-    }
-    if (!listed) throw new WatchFault('network', { relist: true, message: 'the streamed list was cut short' });
-    return true;
-  }
-
-  private async listByPages(signal: AbortSignal): Promise<void> {
-    const { transport, type, namespace, labelSelector } = this.options;
-    const items = new Map<string, T>();
-    const collect = {
-      take: (object: unknown) => this.collect(items, { type: 'ADDED', object: object as RawObject }),
-      restart: () => items.clear(),
-    };
-    const version = await listInPages({ transport, type, scope: { namespace, labelSelector, signal } }, collect);
-    if (signal.aborted) throw asError(signal.reason);
-    this.replace(items, version);
-  }
-
-  private async *open(query: Record<string, string | undefined>, signal: AbortSignal): AsyncGenerator<WatchEvent> {
-    const { transport, labelSelector, timings, random } = this.options;
-    const { watchMinSeconds, watchMaxSeconds } = timings;
-    const seconds = watchMinSeconds + random() * (watchMaxSeconds - watchMinSeconds);
-    const chunks = await transport.stream({
-      method: 'GET',
-      path: this.path,
-      query: {
-        watch: '1',
-        allowWatchBookmarks: 'true',
-        timeoutSeconds: String(Math.ceil(seconds)),
-        labelSelector,
-        ...query,
-      },
-      signal,
-    });
-    let since = performance.now();
-    for await (const event of readWatchEvents(this.path, chunks)) {
-      // A long list arrives faster than it is read; others get their turn in between.
-      if (performance.now() - since > longestWorkMs) {
-        await setImmediate();
-        since = performance.now();
-      }
-      // What was still buffered when the cycle was ended belongs to nobody.
-      if (signal.aborted) throw asError(signal.reason);
-      yield event;
-    }
-  }
-
-  private collect(items: Map<string, T>, event: WatchEvent): void {
-    const key = rawKey(event.object);
-    const item =
-      event.type === 'DELETED' ? undefined : (this.project(key, event.object) ?? this.options.sink.held(key));
-    if (item) items.set(key, item);
-    else items.delete(key);
   }
 
   private replace(items: ReadonlyMap<string, T>, version: string): void {
@@ -254,7 +166,7 @@ export class Feed<T extends Projected> {
 
   private progress(version: string): void {
     this.restarts.progressed();
-    if (this.fault !== undefined) this.options.log.info({ path: this.path }, 'the watch is back');
+    if (this.fault !== undefined) this.options.log.info({ path: this.collection.path }, 'the watch is back');
     this.fault = undefined;
     this.seen.advance(version);
   }
@@ -266,7 +178,7 @@ export class Feed<T extends Projected> {
     if (relist) this.mustList = true;
     const because = this.words(error);
     const isNew = reason !== 'closed' && this.fault !== because;
-    const fields = { path: this.path, reason, because, delayMs: Math.round(delayMs) };
+    const fields = { path: this.collection.path, reason, because, delayMs: Math.round(delayMs) };
     this.options.log[isNew ? 'warn' : 'debug'](fields, 'the watch ended and will be opened again');
     if (isNew) this.fault = because;
     await sleep(delayMs, signal);
@@ -279,16 +191,3 @@ export class Feed<T extends Projected> {
     return unknownType !== undefined && isNotFound(error) ? `${unknownType} (${words})` : words;
   }
 }
-
-/** Servers without streamed lists answer 400 or 422; with too old an etcd 200 and then an `ERROR` event of code 500. */
-function isStreamingRefused(error: unknown, timedOut: boolean): boolean {
-  return timedOut || (error instanceof KubeError && [400, 422, 500].includes(error.status));
-}
-
-const isInitialEnd = ({ type, object }: WatchEvent): boolean =>
-  type === 'BOOKMARK' && object.metadata?.annotations?.[initialEventsEnd] === 'true';
-
-const versionOf = (object: RawObject): string => object.metadata?.resourceVersion ?? '';
-
-const rawKey = ({ metadata }: RawObject): string =>
-  keyOf({ namespace: metadata?.namespace ?? '', name: metadata?.name ?? '' });
