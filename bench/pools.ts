@@ -85,8 +85,10 @@ async function measure(stage: Stage, { metrics, plain, context }: Measured): Pro
     }
   } finally {
     await producers.close();
+    // A thousand pools are not taken away one by one: the whole cluster goes, and nobody may look for it for ever.
+    await tenant.redis.stop();
+    await tenant.history.stop();
   }
-  // A thousand pools are not taken away one by one: the whole cluster goes.
 }
 
 async function measureIdle(tenant: Tenant, metrics: OperatorMetrics, { record, say }: BenchContext): Promise<void> {
