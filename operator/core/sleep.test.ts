@@ -277,6 +277,16 @@ describe('a pool that sleeps', () => {
     expect(asleep({ checks: { redis: unknown('not yet'), supabase: unknown('') } })).toBe(false);
   });
 
+  it('has other rules counted over the longest sleep as if it had been looked at meanwhile', () => {
+    const state = { ...looked(stateOf()), random: 1 };
+    const decision = decide(state);
+    const almostHalf = 15 * MINUTE - 1;
+    const meanwhile = later(state, decision, almostHalf);
+    const [once, twice] = [later(state, decision, 2 * almostHalf), later(meanwhile, decide(meanwhile), almostHalf)];
+    expect(decision.sleepsForMs).toBeGreaterThan(2 * almostHalf);
+    expect(secondsOf(decide(once))).toEqual(secondsOf(decide(twice)));
+  });
+
   it('is decided on anew every half an hour at the latest, not all pools at once', () => {
     const sleepsFor = (random: number) => decide({ ...stateOf(), random }).sleepsForMs;
     expect([0, 0.5, 1].map(sleepsFor)).toEqual([22.5 * MINUTE, 26.25 * MINUTE, 30 * MINUTE]);
