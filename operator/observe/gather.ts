@@ -93,12 +93,14 @@ export async function gather(parts: GatherParts, pool: Pool, options: GatherOpti
     queue: reading.queue,
     memory: options.memory,
   });
+  const looked = { pool, pods, scraped, hurry: options.memory.health.waitsForReplica };
+  await askRestarted(parts, looked);
   const now = parts.now();
   const state: PoolState = {
     now,
     pool,
     deployment,
-    replicas: viewReplicas(parts, { pool, pods, scraped, hurry: options.memory.health.waitsForReplica }),
+    replicas: viewReplicas(parts, looked),
     replicaSets: viewReplicaSets(parts, key),
     checks: parts.checks.read({ pool, redis: opened, alert: options.memory.health.alert }),
     random: parts.random(),
@@ -195,19 +197,28 @@ function targetsOf(pods: readonly PodObject[]): readonly (ScrapeTarget & HealthT
 /** How often replicas are asked whether they reach what the operator reaches again. */
 const HURRIED_MS = 1000;
 
-/** Each pod with what it said last; from now on it is asked for its health. */
-function viewReplicas(
-  { pods: watch, health, now }: GatherParts,
-  {
-    pool,
-    pods,
-    scraped,
-    hurry,
-  }: Readonly<{ pool: Pool; pods: readonly PodObject[]; scraped: Scraped; hurry: boolean }>,
-): PoolState['replicas'] {
+type LookedAt = Readonly<{ pool: Pool; pods: readonly PodObject[]; scraped: Scraped; hurry: boolean }>;
+
+/** From now on the replicas are asked for their health; what each said last. */
+function followHealth({ health }: GatherParts, { pool, pods, hurry }: Omit<LookedAt, 'scraped'>) {
   const { intervalMs: calmMs, timeoutMs } = pool.spec.health;
   const intervalMs = hurry ? Math.min(calmMs, HURRIED_MS) : calmMs;
-  const said = health.follow(keyOf(pool), targetsOf(pods), { intervalMs, timeoutMs });
+  return health.follow(keyOf(pool), targetsOf(pods), { intervalMs, timeoutMs });
+}
+
+/** One that is about to be restarted may have taken a job since it was asked. */
+async function askRestarted(parts: GatherParts, looked: LookedAt): Promise<void> {
+  const pending = looked.pool.status?.restarts?.pending;
+  if (pending === undefined) return;
+  followHealth(parts, looked);
+  await parts.health.askNow(keyOf(looked.pool), pending.uid);
+}
+
+/** Each pod with what it said last. */
+function viewReplicas(parts: GatherParts, looked: LookedAt): PoolState['replicas'] {
+  const { pods: watch, now } = parts;
+  const { pods, scraped } = looked;
+  const said = followHealth(parts, looked);
   if (!watch.synced()) return unknown('the pods were not listed yet');
   const views = pods.map((pod) => viewReplica(pod, scraped, said.get(pod.uid)));
   return known(views, now());

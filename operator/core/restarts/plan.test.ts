@@ -171,6 +171,7 @@ describe('a retry', () => {
       planRestarts(
         viewOf([podOf('x', { work: known(workOf(work), START) })], {
           ledger: ledgerOf({ used: 1, pending: { ...pending, at } }),
+          memory: { ...viewOf([]).memory, telling: { uid: 'uid-x', at: START, inVainMs: START - at } },
         }),
       );
     expect(planFor({ active: 3 })).toMatchObject({ cordon: ['uid-x'] });
@@ -187,6 +188,20 @@ describe('a retry', () => {
     const late = planFor({ active: 3 }, START - 900_000).delete;
     expect(late).toMatchObject({ uid: 'uid-x' });
     expect(late).not.toHaveProperty('graceSeconds');
+  });
+
+  it('of a replica that runs rests on what it says in that moment, and on a cordon: one that holds itself may take a job', () => {
+    const pending = { pod: 'x', uid: 'uid-x', at: START - 5000, reason: 'CannotReachDependency' } as const;
+    const planFor = (work: Parameters<typeof workOf>[0], askedAt: number) =>
+      planRestarts(
+        viewOf([podOf('x', { work: known(workOf(work), askedAt) })], { ledger: ledgerOf({ used: 1, pending }) }),
+      );
+    const idle = { active: 0, cordoned: true };
+    expect(planFor(idle, START - 2000).delete).toBeDefined();
+    expect(planFor(idle, START - 2001)).toMatchObject({ cordon: ['uid-x'], ledger: { pending } });
+    expect(planFor(idle, START - 2001).delete).toBeUndefined();
+    expect(planFor({ active: 0, held: 'Redis is out' }, START)).toMatchObject({ cordon: ['uid-x'] });
+    expect(planFor({ active: 0, held: 'Redis is out' }, START).delete).toBeUndefined();
   });
 
   it('of a replica without Redis waits for its jobs no longer than it can hold them', () => {

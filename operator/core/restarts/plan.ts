@@ -14,6 +14,7 @@ import {
   settle,
 } from './ledger.ts';
 import { limitOf, MINUTE, mayRetry } from './limits.ts';
+import { CORDON_LIMIT_MS, FRESH_MS, nextTelling } from './telling.ts';
 import type { RestartMemory, RestartReplica, RestartView } from './view.ts';
 import { watchFetching } from './wedged.ts';
 
@@ -52,14 +53,12 @@ export type RestartPlan = Readonly<{
 }>;
 
 /**
- * For a replica that has no job in hand any more. One whose worker runs keeps the grace of its pod: what it said of itself
- * can be a while ago, and on SIGTERM it ends what it runs before it hands anything back.
+ * For a replica that has no job in hand any more. One whose worker runs keeps the grace of its pod: on SIGTERM it ends what
+ * it runs before it hands anything back.
  */
 const GRACE_WITHOUT_JOBS_SECONDS = 30;
 /** A lock of BullMQ lasts 30 s without Redis, and another replica takes the job half a minute later. */
 const JOBS_LOST_MS: Millis = 60_000;
-/** An image without cordon takes none: it is deleted when idle all the same. */
-const CORDON_LIMIT_MS: Millis = 10_000;
 
 /** The next step for failed replicas. Level-based: what was written before is finished first, and never counted again. */
 export function planRestarts(view: RestartView): RestartPlan {
@@ -109,8 +108,11 @@ function nextMemory(view: RestartView, ledger: Ledger, wedge: RestartMemory['wed
     ({ templateHash, createdAt, work }) =>
       templateHash === ledger.templateHash && createdAt > since && work.ok && work.value.hasFinished,
   );
+  const { telling: _before, ...kept } = memory;
+  const telling = nextTelling(view, ledger);
   return {
-    ...memory,
+    ...kept,
+    ...(telling === undefined ? {} : { telling }),
     wedge,
     proven: ledger.pending === undefined && (worked || memory.proven),
     recent: [...new Set([...memory.recent, since])].filter((at) => at > now - MINUTE),
@@ -166,10 +168,10 @@ function retry({ view, ledger, failures, memory, replicas }: Step): Partial<Rest
  * Deletes the replica of a retry: at once when it runs no job, else when it has ended them. `pending` was read from the
  * status, so the write came before the effect, and whoever reads it finishes it and counts nothing again.
  */
-function finish({ view, ledger, failures, replicas }: Step, pending: Pending): Partial<RestartPlan> {
+function finish({ view, ledger, failures, replicas, memory }: Step, pending: Pending): Partial<RestartPlan> {
   const replica = replicas.find(({ uid }) => uid === pending.uid);
   if (replica === undefined || view.noRestarts !== undefined) return {};
-  const verdict = readiness(replica, { view, pending });
+  const verdict = readiness(replica, { view, pending, inVainMs: memory.telling?.inVainMs ?? 0 });
   if (verdict === 'wait') return {};
   if (verdict === 'cordon') return { cordon: [pending.uid] };
   const grace = verdict === 'delete, it has no job' ? { graceSeconds: GRACE_WITHOUT_JOBS_SECONDS } : {};
@@ -185,16 +187,16 @@ function finish({ view, ledger, failures, replicas }: Step, pending: Pending): P
 
 function readiness(
   { worker, work }: RestartReplica,
-  { view, pending }: Readonly<{ view: RestartView; pending: Pending }>,
+  { view, pending, inVainMs }: Readonly<{ view: RestartView; pending: Pending; inVainMs: Millis }>,
 ): 'delete' | 'delete, it has no job' | 'cordon' | 'wait' {
   if (worker.state !== 'Running') return 'delete, it has no job';
   // It runs and does not answer: the kubelet's probe is its judge.
   if (!work.ok) return 'wait';
-  const waited = view.now - pending.at;
-  const { active, cordoned, held } = work.value;
-  const takesNone = cordoned || held !== null;
-  if (active === 0 && (takesNone || waited >= CORDON_LIMIT_MS)) return 'delete';
-  if (waited >= view.spec.drainTimeoutMs) return 'delete';
+  if (view.now - work.at > FRESH_MS) return 'cordon';
+  const { active, cordoned } = work.value;
+  // One that only holds itself takes jobs again by itself, maybe in this moment.
+  if (active === 0 && (cordoned || inVainMs >= CORDON_LIMIT_MS)) return 'delete';
+  if (view.now - pending.at >= view.spec.drainTimeoutMs) return 'delete';
   const fault = view.localFaults.find(({ uid }) => uid === pending.uid);
   if (fault?.dependency === 'redis' && view.now - fault.since >= JOBS_LOST_MS) return 'delete, it has no job';
   return 'cordon';

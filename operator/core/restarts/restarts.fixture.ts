@@ -78,6 +78,15 @@ export const ledgerOf = (over: Partial<Ledger> = {}): Ledger => ({
   ...over,
 });
 
+/** The same replicas, which say the same later. */
+const askedAgain = ({ replicas }: RestartView, at: Millis): RestartView['replicas'] =>
+  replicas.ok
+    ? known(
+        replicas.value.map((each) => (each.work.ok ? { ...each, work: known(each.work.value, at) } : each)),
+        at,
+      )
+    : replicas;
+
 /** The view after a plan was carried out: its ledger stands in the status. */
 export const after = (
   view: RestartView,
@@ -86,6 +95,7 @@ export const after = (
 ): RestartView => ({
   ...view,
   now: view.now + ms,
+  replicas: askedAgain(view, view.now + ms),
   memory: plan.memory,
   ...(plan.ledger === undefined ? {} : { ledger: plan.ledger }),
   ...over,

@@ -92,6 +92,8 @@ export type RestartMemory = Readonly<{
   recent: readonly Millis[];
   /** A replica that was made after the last retry has done work. */
   proven: boolean;
+  /** The replica that is to be restarted, looked at last at this time: so long it was told to take no new job, in vain. */
+  telling?: Readonly<{ uid: string; at: Millis; inVainMs: Millis }>;
 }>;
 
 export const firstRestartMemory = (now: Millis): RestartMemory => ({

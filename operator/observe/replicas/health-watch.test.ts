@@ -48,6 +48,27 @@ describe('the health of replicas', () => {
     await watch.close();
   });
 
+  it('is asked for out of its turn by who is about to restart a replica, and goes on at its own times', async () => {
+    const asked: number[] = [];
+    const { watch, news } = watchOf(async () => {
+      asked.push(Date.now());
+      return known(healthOf({ active: asked.length }), Date.now());
+    });
+    vi.setSystemTime(0);
+    watch.follow('ns/pool', [targetOf('a')], PACE);
+    await vi.advanceTimersByTimeAsync(7000);
+    const newsBefore = news.length;
+    await watch.askNow('ns/pool', 'uid-a');
+    await watch.askNow('ns/pool', 'uid-of-nobody');
+    expect(watch.follow('ns/pool', [targetOf('a')], PACE).get('uid-a')).toMatchObject({
+      value: { work: { active: 2 } },
+      at: 7000,
+    });
+    expect(news).toHaveLength(newsBefore);
+    await vi.advanceTimersByTimeAsync(14_000);
+    expect(asked).toEqual([0, 7000, 10_000, 20_000]);
+  });
+
   it('is asked for again sooner while a replica has never answered: it may not listen yet', async () => {
     const asked: number[] = [];
     const { watch } = watchOf(async () => {

@@ -64,6 +64,14 @@ export class HealthWatch {
     return new Map([...after].map(([uid, { reading }]) => [uid, reading]));
   }
 
+  /** Asks one replica that is followed, out of its turn: what it said last was not said for what is done to it now. */
+  async askNow(poolKey: string, uid: string): Promise<void> {
+    const watched = this.#watched.get(poolKey)?.get(uid);
+    if (watched === undefined) return;
+    const answer = await this.#gate.run(() => this.#options.client.ask(watched.target, watched.pace.timeoutMs));
+    if (this.#isWatched(watched)) watched.reading = answer;
+  }
+
   forget(poolKey: string): void {
     for (const { timer } of this.#watched.get(poolKey)?.values() ?? []) clearTimeout(timer);
     this.#watched.delete(poolKey);
