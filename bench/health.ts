@@ -7,6 +7,7 @@ import { replicaOf, stateOf } from '../operator/core/state.fixture.ts';
 import type { PoolState } from '../operator/core/state.ts';
 import { HealthClient, type HealthTarget } from '../operator/observe/replicas/health-client.ts';
 import { HealthWatch } from '../operator/observe/replicas/health-watch.ts';
+import { sampleReport } from '../test/fixtures/health-report.ts';
 import { defineBench } from './harness.ts';
 
 /**
@@ -32,12 +33,9 @@ parentPort.on('message', (address) => { if (!cut.delete(address)) cut.add(addres
 const server = createServer((request, response) => {
   const connected = !cut.has(request.socket.localAddress);
   response.writeHead(connected ? 200 : 503, { 'content-type': 'application/json' });
-  response.end(JSON.stringify({
-    status: connected ? 'ok' : 'degraded', service: 'worker', pod: 'p', queue: 'q', processStartTime: start,
-    uptimeSeconds: 1, cordonedUntil: null, cordonSecondsLeft: 0, stopping: false, held: null, active: 3, slots: 25,
-    lastFetchAt: start, lastFinishAt: start, lastFinishedJobId: '1', failedJobs: 0, supabase: null,
-    redis: { connected, latencyMs: 1, error: connected ? null : 'did not answer', kind: connected ? null : 'Outage' },
-  }));
+  const well = ${JSON.stringify(sampleReport)};
+  const out = { status: 'degraded', redis: { connected: false, latencyMs: null, error: 'did not answer', kind: 'Outage' } };
+  response.end(JSON.stringify({ ...well, processStartTime: start, lastFetchAt: start, ...(connected ? {} : out) }));
 });
 server.listen(0, '0.0.0.0', () => parentPort.postMessage(server.address().port));
 `;

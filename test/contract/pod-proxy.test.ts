@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ProxiedHealthClient } from '../../operator/observe/replicas/health-proxy.ts';
-import { sampleReport } from '../../operator/observe/replicas/health-report.fixture.ts';
+import { sampleReport } from '../fixtures/health-report.ts';
 import { images } from '../cluster/images/catalog.ts';
 import { until } from '../cluster/until.ts';
 import { type Api, connect, type KubeObject, makeNamespace, transportAs } from './api-server.ts';

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { sampleReport } from './health-report.fixture.ts';
+import { sampleReport } from '../../../test/fixtures/health-report.ts';
 import { readHealthReport } from './health-report.ts';
 
 const REPORT = {
