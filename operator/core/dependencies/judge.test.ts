@@ -49,6 +49,16 @@ describe('who is sick', () => {
     expect(said('g', 'gg')).toBe('Supabase answers the operator and 2 replicas');
   });
 
+  it('says of one that nobody has reached yet that it may not be there, and says that it is out from then on', () => {
+    const watched = new Watched();
+    const out = { operator: 'o', replicas: '' };
+    expect(watched.keep(2, out).message).toBe(
+      'Supabase was never reached yet: for the operator it answers 503; nothing is restarted or removed and no more replicas are added until it is reached',
+    );
+    watched.look({ operator: 'g', replicas: '' });
+    expect(watched.look(out).message).toMatch(/^Supabase is out: .* until it is over$/);
+  });
+
   it('freezes nothing for a dependency that is optional, and restarts nobody for it', () => {
     const over = { mode: 'Optional' as const };
     expect(new Watched().keep(5, { operator: 'o', replicas: 'oo', over })).toMatchObject({ frozen: false, local: [] });
@@ -203,7 +213,7 @@ describe('the breaker', () => {
 
   it('is open from the start for a leader that comes in an outage', () => {
     const watched = new Watched();
-    watched.memory = openMemory('DependencyUnavailable', { since: watched.now, metReplicas: true });
+    watched.memory = openMemory('DependencyUnavailable', { since: watched.now, metReplicas: true, reached: true });
     expect(watched.look({ operator: 'g', replicas: 'ggg' })).toMatchObject({ breaker: 'Open' });
     expect(watched.look({ operator: 'g', replicas: 'ggg' })).toMatchObject({ breaker: 'Closed' });
   });

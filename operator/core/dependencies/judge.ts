@@ -6,15 +6,20 @@ import { sayVerdict } from './say.ts';
 import { continueStreaks, countFailuresAnew, type Streaks } from './streaks.ts';
 
 /** What one leader has seen of one dependency and cannot read again. */
-export type DependencyMemory = Readonly<{ breaker: Breaker; streaks: Streaks }>;
+export type DependencyMemory = Readonly<{
+  breaker: Breaker;
+  streaks: Streaks;
+  /** Operator or replicas have reached it, as far as this leader can know; else it may not be there yet. */
+  reached: boolean;
+}>;
 
-export const FIRST_DEPENDENCY_MEMORY: DependencyMemory = { breaker: CLOSED, streaks: {} };
+export const FIRST_DEPENDENCY_MEMORY: DependencyMemory = { breaker: CLOSED, streaks: {}, reached: false };
 
 /** A leader that comes in an outage begins with an open breaker: closing it takes the same as ever. */
 export const openMemory = (
   reason: 'DependencyUnavailable' | 'ReplicasCannotReach',
-  { since, metReplicas }: Readonly<{ since: Millis; metReplicas: boolean }>,
-): DependencyMemory => ({ breaker: { state: 'Open', reason, since, metReplicas, good: 0 }, streaks: {} });
+  { since, metReplicas, reached }: Readonly<{ since: Millis; metReplicas: boolean; reached: boolean }>,
+): DependencyMemory => ({ breaker: { state: 'Open', reason, since, metReplicas, good: 0 }, streaks: {}, reached });
 
 export type DependencyInput = Readonly<{
   now: Millis;
@@ -71,9 +76,10 @@ export function judge(input: DependencyInput): Verdict {
   const evidence = gatherEvidence({ ...input, streaks });
   const breaker = mode === 'Required' ? nextBreaker(memory.breaker, evidence) : CLOSED;
   const closes = memory.breaker.state === 'Open' && breaker.state === 'Closed';
-  const after = { breaker, streaks: closes ? countFailuresAnew(streaks, now) : streaks };
+  const reached = memory.reached || isReached(evidence);
+  const after = { breaker, streaks: closes ? countFailuresAnew(streaks, now) : streaks, reached };
   const frozen = breaker.state === 'Open';
-  const message = sayVerdict(name, { evidence, breaker, mode });
+  const message = sayVerdict(name, { evidence, breaker, mode, reached });
   const isKnown = evidence.operator.ok || mode === 'Optional';
   const noRestarts = frozen || !isKnown ? message : undefined;
   return {
@@ -91,6 +97,8 @@ export function judge(input: DependencyInput): Verdict {
     memory: after,
   };
 }
+
+const isReached = ({ operator, counts }: Evidence): boolean => (operator.ok && operator.value.ok) || counts.healthy > 0;
 
 const breakerState = (breaker: Breaker): BreakerState => {
   if (breaker.state === 'Closed') return 'Closed';

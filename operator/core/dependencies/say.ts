@@ -3,18 +3,17 @@ import { type Breaker, GOOD_CHECKS } from './breaker.ts';
 import { type Check, type DependencyMode, type DependencyName, titleOf } from './check.ts';
 import type { Evidence } from './evidence.ts';
 
-const FROZEN = 'nothing is restarted or removed and no more replicas are added until it is over';
+const FROZEN = 'nothing is restarted or removed and no more replicas are added until';
+
+type Said = Readonly<{ evidence: Evidence; breaker: Breaker; mode: DependencyMode; reached: boolean }>;
 
 /** The one sentence on a dependency, with its numbers. */
-export function sayVerdict(
-  name: DependencyName,
-  { evidence, breaker, mode }: Readonly<{ evidence: Evidence; breaker: Breaker; mode: DependencyMode }>,
-): string {
+export function sayVerdict(name: DependencyName, { evidence, breaker, mode, reached }: Said): string {
   const title = titleOf(name);
-  const consequence = mode === 'Required' ? `; ${FROZEN}` : '; it is optional, so this is only reported';
+  const consequence = sayConsequence(mode, reached);
   switch (evidence.sick) {
     case 'DependencyUnavailable':
-      return `${title} is out: for the operator it ${causeOf(evidence.operator)}${sayReplicas(evidence)}${consequence}`;
+      return `${title} ${reached ? 'is out' : 'was never reached yet'}: for the operator it ${causeOf(evidence.operator)}${sayReplicas(evidence)}${consequence}`;
     case 'ReplicasCannotReach':
       return `${failing(evidence)} cannot reach ${title} (${firstCause(evidence)}) ${sayOperator(evidence.operator)}: look at the credentials, the network policy and the pool limit of the workers${consequence}`;
     case 'OperatorCannotReach':
@@ -31,6 +30,11 @@ export function sayVerdict(
         waiting(title, breaker) ?? `${title} answers the operator and ${count(evidence.counts.healthy, 'replica')}`
       );
   }
+}
+
+function sayConsequence(mode: DependencyMode, reached: boolean): string {
+  if (mode !== 'Required') return '; it is optional, so this is only reported';
+  return `; ${FROZEN} ${reached ? 'it is over' : 'it is reached'}`;
 }
 
 function waiting(title: string, breaker: Breaker): string | undefined {

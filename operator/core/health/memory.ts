@@ -24,7 +24,10 @@ export function firstHealthMemory(status: PoolStatus | undefined, now: Millis): 
   const isOpen = reason === 'DependencyUnavailable' || reason === 'ReplicasCannotReach';
   // While it is open none is removed: a pool that has none had none that could meet the outage.
   const metReplicas = (status?.replicas?.current ?? 1) > 0;
-  const memory = isOpen ? openMemory(reason, { since: now, metReplicas }) : FIRST_DEPENDENCY_MEMORY;
+  const reached = status?.queue?.observedAt !== undefined;
+  const memory = isOpen
+    ? openMemory(reason, { since: now, metReplicas, reached })
+    : { ...FIRST_DEPENDENCY_MEMORY, reached };
   const dependencies = { redis: memory, supabase: memory };
   return { dependencies, restarts: firstRestartMemory(now), alert: true, waitsForReplica: false };
 }
