@@ -66,6 +66,7 @@ describe.concurrent('a pool that needs fewer replicas than it has', () => {
   it('goes down although somebody took the label of those that serve from the busy one, which has it again soon', async () => {
     const pool = await addPool('stripped', 2);
     const [long, short] = [await addJob(pool, 30_000), await addJob(pool, 5000)];
+    await untilReplicas(stage, pool.ref, { replicas: 2 });
     const busy = await until(async () => (await pool.jobs.queue.getJob(long))?.processedBy, {
       what: 'the long job runs',
     });
