@@ -14,6 +14,7 @@ describe('the rules of the house', () => {
     ['a mark of something broken', 'deploy/a.yaml', '# FIX·ME'],
     ['a test that leaves out the others', 'worker/a.test.ts', "it.on·ly('works', () => {});"],
     ['a test that is left out', 'worker/a.test.ts', "describe.concurrent.sk·ip('works', () => {});"],
+    ['tests that are left out without a reason', 'test/a.test.ts', "describe.ru·nIf(cluster)('works', () => {});"],
     ['a random number of its own in core', 'operator/core/a.ts', 'const chance = Math.random();'],
     ['an import against the arrows', 'operator/core/a.ts', "import { store } from '../kube/store.ts';"],
   ])('find %s', (_what, path, text) => {

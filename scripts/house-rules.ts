@@ -19,7 +19,7 @@ const FORBIDDEN: readonly ForbiddenText[] = [
     why: 'a mark for later: do it, or open an issue',
   },
   {
-    pattern: /\b(?:it|test|describe|suite|bench)(?:\.\w+)*\.(?:only|skip|todo)\b/,
+    pattern: /\b(?:it|test|describe|suite|bench)(?:\.\w+)*\.(?:only|skip|todo|runIf|skipIf)\b/,
     where: TYPESCRIPT,
     why: 'a test that is left out, or leaves out the others',
   },

@@ -4,7 +4,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { listInPages } from '../../operator/kube/list.ts';
 import type { KubeRequest, KubeTransport } from '../../operator/kube/transport.ts';
 import { killComponent, startComponent } from '../cluster/components.ts';
-import { findCluster } from '../cluster/state.ts';
 import { until } from '../cluster/until.ts';
 import {
   type ConfigMap,
@@ -13,20 +12,21 @@ import {
   type Reflected,
   reflectConfigMaps,
 } from '../fixtures/config-maps.ts';
+import { embedded, onlyEmbedded } from '../fixtures/embedded-only.ts';
 import { type FaultProxy, startFaultProxy } from '../fixtures/fault-proxy.ts';
 
-const cluster = findCluster(process.env['AWP_CLUSTER'] || 'none');
+const FOREIGN = 'the API server of a cluster that is not ours is not to be started with other flags';
 const FORGETFUL = ['--etcd-compaction-interval=1s', '--watch-cache-sizes=configmaps#0'];
 
-describe.runIf(cluster)('an API server that forgets every second', () => {
+describe('an API server that forgets every second', onlyEmbedded(FOREIGN), () => {
   let configMaps: ConfigMaps;
   let proxy: FaultProxy;
   let reflected: Reflected | undefined;
 
   async function restart(flags: readonly string[]): Promise<void> {
-    if (!cluster) throw new Error('no embedded cluster');
-    await killComponent(cluster, 'apiserver');
-    await startComponent(cluster, 'apiserver', flags);
+    if (embedded === undefined) throw new Error('no embedded cluster');
+    await killComponent(embedded, 'apiserver');
+    await startComponent(embedded, 'apiserver', flags);
     await until(() => configMaps.serverIsReady(), { what: 'the API server is back', limitMs: 60_000 });
   }
   const untilForgotten = (version: string) =>

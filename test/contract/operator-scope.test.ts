@@ -1,19 +1,19 @@
 // A real operator that is told which namespaces and pools are its own, with rights in those namespaces alone.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findCluster } from '../cluster/state.ts';
 import { until } from '../cluster/until.ts';
+import { NO_AUDIT_LOG, onlyEmbedded } from '../fixtures/embedded-only.ts';
 import { installRights, kubeconfigOf } from '../fixtures/operators/account.ts';
 import { readAudit } from '../fixtures/operators/audit-log.ts';
 import { OperatorScene } from '../fixtures/operators/scene.ts';
 import { type RedisServer, startRedis } from '../fixtures/redis.ts';
 import { type Api, connect, installCrd, type KubeObject, readManifests } from './api-server.ts';
 
-const cluster = process.env['AWP_CLUSTER'] || 'none';
+const CLUSTER = process.env['AWP_CLUSTER'] ?? '';
 const HOME = 'agent-worker-pool';
 const ACCOUNT = 'of-one-namespace';
 const subjects = [{ kind: 'ServiceAccount', name: ACCOUNT, namespace: HOME }];
 
-describe.runIf(findCluster(cluster))('an operator of some namespaces and some pools', () => {
+describe('an operator of some namespaces and some pools', onlyEmbedded(NO_AUDIT_LOG), () => {
   let api: Api;
   let redis: RedisServer;
   let scene: OperatorScene;
@@ -59,7 +59,7 @@ describe.runIf(findCluster(cluster))('an operator of some namespaces and some po
     expect(await scene.deployment('theirs')).toBeUndefined();
     await scene.addPool('theirs', { labels: { shard: 'a' } });
     await untilApplied('theirs');
-    const asked = await readAudit(cluster, ({ by }) => by === operator.name);
+    const asked = await readAudit(CLUSTER, ({ by }) => by === operator.name);
     expect(asked.length).toBeGreaterThan(5);
     // What the API server is and serves may be asked by any account, and names no object.
     const ofObjects = asked.filter(({ resource }) => resource !== '');

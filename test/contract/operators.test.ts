@@ -2,8 +2,8 @@
 // them asked: no write of a deposed leader is carried out, whatever ended it.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EPOCH_ANNOTATION } from '../../operator/api/names.ts';
-import { findCluster } from '../cluster/state.ts';
 import { until } from '../cluster/until.ts';
+import { NO_AUDIT_LOG, onlyEmbedded } from '../fixtures/embedded-only.ts';
 import { installRights, kubeconfigOf } from '../fixtures/operators/account.ts';
 import { type Asked, isAccepted, isLease, isWrite, readAudit } from '../fixtures/operators/audit-log.ts';
 import type { OperatorProcess } from '../fixtures/operators/process.ts';
@@ -11,7 +11,7 @@ import { OperatorScene } from '../fixtures/operators/scene.ts';
 import { type RedisServer, startRedis } from '../fixtures/redis.ts';
 import { type Api, connect, installCrd } from './api-server.ts';
 
-const cluster = process.env['AWP_CLUSTER'] || 'none';
+const CLUSTER = process.env['AWP_CLUSTER'] ?? '';
 const LEASE_SECONDS = 6;
 const LEASE_MS = LEASE_SECONDS * 1000;
 /** Of a standby that could not read or take the lease. */
@@ -44,7 +44,7 @@ async function inScene(purpose: string, play: (scene: OperatorScene) => Promise<
 }
 
 const auditOf = (scene: OperatorScene): Promise<readonly Asked[]> =>
-  readAudit(cluster, ({ by }) => by.startsWith(`${scene.namespace}-`));
+  readAudit(CLUSTER, ({ by }) => by.startsWith(`${scene.namespace}-`));
 
 /** When it first wrote the lease: from then on it leads. */
 const acquiredAt = (asked: readonly Asked[], { name }: OperatorProcess): number | undefined =>
@@ -80,7 +80,7 @@ async function expectScaling(scene: OperatorScene, pool: string, to: number): Pr
   await scene.untilSettled(pool, to);
 }
 
-describe.runIf(findCluster(cluster))('two operators on one lease', () => {
+describe('two operators on one lease', onlyEmbedded(NO_AUDIT_LOG), () => {
   it('hand over within 2 s of a SIGTERM, and the first ends with 0', async () => {
     await inScene('told', async (scene) => {
       await scene.addPool('jobs', { targetWait: '1s' });

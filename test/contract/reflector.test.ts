@@ -3,10 +3,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { TransportLimits } from '../../operator/kube/transport.ts';
 import { killComponent, startComponent } from '../cluster/components.ts';
-import { findCluster } from '../cluster/state.ts';
 import { until } from '../cluster/until.ts';
 import { type AnswerProxy, startAnswerProxy } from '../fixtures/answer-proxy.ts';
 import { ConfigMaps, type Reflected, reflectConfigMaps } from '../fixtures/config-maps.ts';
+import { embedded, onlyEmbedded } from '../fixtures/embedded-only.ts';
 import { type FaultProxy, startFaultProxy } from '../fixtures/fault-proxy.ts';
 
 let configMaps: ConfigMaps;
@@ -195,14 +195,14 @@ describe('a reflector whose token ends', () => {
   });
 });
 
-const cluster = findCluster(process.env['AWP_CLUSTER'] || 'none');
-describe.runIf(cluster)('a reflector of an API server that is restarted', () => {
+const FOREIGN = 'the API server of a cluster that is not ours is not to be killed';
+describe('a reflector of an API server that is restarted', onlyEmbedded(FOREIGN), () => {
   const serverAnswers = () =>
     until(() => configMaps.serverIsReady(), { what: 'the API server is back', limitMs: 60_000 });
   async function restart(): Promise<void> {
-    if (!cluster) throw new Error('no embedded cluster');
-    await killComponent(cluster, 'apiserver');
-    await startComponent(cluster, 'apiserver');
+    if (embedded === undefined) throw new Error('no embedded cluster');
+    await killComponent(embedded, 'apiserver');
+    await startComponent(embedded, 'apiserver');
     await serverAnswers();
   }
 

@@ -36,13 +36,20 @@ describe('what the reporter records of a run of vitest', () => {
           it('adds', () => {});
           it('divides', () => expect(1 / 2).toBe(0));
           it('rounds', (ctx) => ctx.skip('no coin to toss'));
+        });
+        describe('roots', { skip: true, meta: { skippedBecause: 'no ground' } }, () => {
+          beforeAll(() => { throw new Error('never called'); });
+          describe('deep', () => it('grow', () => {}));
         });`,
       'b.test.ts': `it('alone', () => {});`,
     });
     expect(counts).toEqual({
       passed: 2,
       failures: ['a.test.ts > sums > divides'],
-      skips: [{ name: 'a.test.ts > sums > rounds', reason: 'no coin to toss' }],
+      skips: [
+        { name: 'a.test.ts > sums > rounds', reason: 'no coin to toss' },
+        { name: 'a.test.ts > roots > deep > grow', reason: 'no ground' },
+      ],
     });
   });
 

@@ -3,6 +3,13 @@ import type { SerializedError } from 'vitest';
 import type { Reporter, TestCase, TestModule, TestRunEndReason, TestSuite } from 'vitest/node';
 import type { RecordedError, RecordedTest, VitestRecord } from './records.ts';
 
+declare module 'vitest' {
+  interface TaskMeta {
+    /** Why a whole `describe` is left out: unlike a test, it cannot say so when it is its turn. */
+    skippedBecause?: string;
+  }
+}
+
 /**
  * A reporter of vitest that writes one JSON line for each test file as it ends, and one for the end of the run, to the
  * file that RESULTS_FILE names. A run that dies has so counted what it did, and misses the line of its end.
@@ -26,7 +33,8 @@ function recordTest(test: TestCase): RecordedTest {
   const result = test.result();
   const name = `${test.module.relativeModuleId} > ${test.fullName}`;
   if (result.state === 'skipped') {
-    const note = result.note ?? (test.options.mode === 'run' ? 'what comes before it has failed' : undefined);
+    const left = test.options.mode === 'run' ? 'what comes before it has failed' : undefined;
+    const note = result.note ?? test.meta().skippedBecause ?? left;
     return { name, state: 'skipped', ...(note === undefined ? {} : { note }) };
   }
   return { name, state: result.state === 'passed' ? 'passed' : 'failed' };
