@@ -141,3 +141,12 @@ it('the notes have a pool to paste that names the release', async (ctx) => {
   );
   expect(notes).toContain('kind: AgentWorkerPool');
 });
+
+it('the notes of the definition say how the operator is installed from a release and from a checkout', async (ctx) => {
+  const helm = await programOf(helmTool, ctx);
+  const notes = await helm('install', 'crds', CRDS, '--dry-run=client');
+  const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
+  const charts = [...notes.matchAll(/helm install agent-worker-pool (\S+)/g)].map(([, chart]) => chart);
+  expect(charts).toEqual([`agent-worker-pool-${version}.tgz`, OPERATOR]);
+  expect(notes).toContain('kubectl delete crd agentworkerpools.agentpool.dev');
+});
