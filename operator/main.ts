@@ -29,6 +29,7 @@ import { PrometheusClient } from './observe/queue/prometheus-client.ts';
 import { PoolTokens } from './observe/pool-token.ts';
 import { RedisSecretReader } from './observe/redis-secret.ts';
 import { SecretCache } from './observe/secret-cache.ts';
+import { Grants } from './observe/rights.ts';
 import { HealthClient } from './observe/replicas/health-client.ts';
 import { ProxiedHealthClient } from './observe/replicas/health-proxy.ts';
 import { type HealthAsker, HealthWatch } from './observe/replicas/health-watch.ts';
@@ -48,6 +49,13 @@ const RESYNC_MS = 10 * 60_000;
 
 /** The first in which the rules of the resource (CEL) are final: kubernetes.io/blog/2023/12/13/kubernetes-v1-29-release. */
 const OLDEST_KUBERNETES = { major: 1, minor: 29 };
+
+const grantsOf = ({ SECRETS_ROLE, POD_NAMESPACE, SERVICE_ACCOUNT, WATCH_NAMESPACES }: Config): Grants =>
+  new Grants({
+    secretsRole: SECRETS_ROLE,
+    account: `${POD_NAMESPACE}:${SERVICE_ACCOUNT}`,
+    watchNamespaces: WATCH_NAMESPACES,
+  });
 
 type Kube = ReturnType<typeof connect>;
 
@@ -71,9 +79,11 @@ function connect(config: Config) {
     log,
     metrics,
     userAgent,
+    cureOfMissingRight: grantsOf(config).ofRoles,
   });
   const transport = createTransport({
     credentials,
+    cureOfMissingRight: (right) => grantsOf(config).of(right),
     metrics,
     log,
     userAgent,
@@ -107,7 +117,6 @@ function healthAsker(
 /** Who is asked beside the queue's Redis: replicas, Prometheus servers, Supabase, and Secrets for the ways to them. */
 function sourcesOf({ config, client, election, health }: Kube, onNews: Enqueue) {
   const secretCache = new SecretCache({ client, now });
-  const account = `${config.POD_NAMESPACE}:${config.SERVICE_ACCOUNT}`;
   const prometheusClient = new PrometheusClient({ now });
   return {
     scraper: new Scraper({ now }),
@@ -119,7 +128,7 @@ function sourcesOf({ config, client, election, health }: Kube, onNews: Enqueue) 
     health: new HealthWatch({ client: health, onNews, now }),
     checks: new OperatorChecks({ now, secrets: secretCache, supabase: new SupabaseChecker(), onNews }),
     prometheusClient,
-    secrets: new RedisSecretReader(secretCache, { role: config.SECRETS_ROLE, account }),
+    secrets: new RedisSecretReader(secretCache, grantsOf(config)),
     prometheus: new PrometheusSource(prometheusClient, secretCache),
   };
 }

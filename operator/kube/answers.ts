@@ -1,5 +1,5 @@
 import { type Dispatcher, errors as undiciErrors } from 'undici';
-import { errorFromAnswer, KubeError } from './errors.ts';
+import { type CureOfMissingRight, errorFromAnswer, KubeError } from './errors.ts';
 import { messageOf } from './log.ts';
 import type { KubeRequest } from './transport.ts';
 import { asError } from './wait.ts';
@@ -24,7 +24,7 @@ export function noAnswer(request: KubeRequest, error: unknown, timedOut: boolean
 }
 
 /** The error for an answer that is not 2xx; its body is read for the server's words. */
-export async function refusal(request: KubeRequest, answer: Answer): Promise<KubeError> {
+export async function refusal(request: KubeRequest, answer: Answer, cureOf?: CureOfMissingRight): Promise<KubeError> {
   const text = await readText(answer.body, 64 * 1024).catch(() => '');
   const retryAfter = answer.headers['retry-after'];
   return errorFromAnswer({
@@ -32,6 +32,7 @@ export async function refusal(request: KubeRequest, answer: Answer): Promise<Kub
     path: request.path,
     status: answer.statusCode,
     text,
+    cureOf,
     ...(typeof retryAfter === 'string' ? { retryAfter } : {}),
   });
 }

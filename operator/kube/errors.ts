@@ -20,6 +20,8 @@ export type KubeErrorFields = Readonly<{
   message: string;
   retryAfterMs?: number | undefined;
   body?: StatusBody | undefined;
+  /** The right that the sender has not, and what to do: said in place of the server's words, which name neither soon. */
+  missingRight?: string | undefined;
   cause?: unknown;
 }>;
 
@@ -32,6 +34,7 @@ export class KubeError extends Error {
   readonly reason: string;
   readonly retryAfterMs: number | undefined;
   readonly body: StatusBody | undefined;
+  readonly missingRight: string | undefined;
 
   constructor(fields: KubeErrorFields) {
     super(fields.message, fields.cause === undefined ? {} : { cause: fields.cause });
@@ -40,12 +43,13 @@ export class KubeError extends Error {
     this.reason = fields.reason;
     this.retryAfterMs = fields.retryAfterMs;
     this.body = fields.body;
+    this.missingRight = fields.missingRight;
   }
 }
 
-/** The server's own words where there are any, whole; else what the error says of itself. */
+/** The server's own words where there are any, whole, or what to do about a missing right; else what the error says of itself. */
 export const wordsOf = (error: unknown): string =>
-  error instanceof KubeError ? (error.body?.message ?? error.message) : messageOf(error);
+  error instanceof KubeError ? (error.missingRight ?? error.body?.message ?? error.message) : messageOf(error);
 
 const reasonByStatus: Readonly<Record<number, string>> = {
   400: 'BadRequest',
@@ -64,20 +68,55 @@ const reasonByStatus: Readonly<Record<number, string>> = {
   504: 'Timeout',
 };
 
-export type ErrorAnswer = Readonly<{ method: string; path: string; status: number; text: string; retryAfter?: string }>;
+export type ErrorAnswer = Readonly<{
+  method: string;
+  path: string;
+  status: number;
+  text: string;
+  retryAfter?: string;
+  cureOf?: CureOfMissingRight | undefined;
+}>;
+
+/** What its account may not do; without a namespace, in none. */
+export type MissingRight = Readonly<{ verb: string; resource: string; group: string; namespace?: string | undefined }>;
+
+/** What to do so that the account may. */
+export type CureOfMissingRight = (right: MissingRight) => string;
 
 /** Makes the error for an answer that is not 2xx. `text` is its body, which may be no JSON (a proxy's page). */
 export function errorFromAnswer(answer: ErrorAnswer): KubeError {
   const body = parseStatus(answer.text);
   const reason = body?.reason || reasonByStatus[answer.status] || 'Unknown';
   const words = messageOf(body?.message ?? answer.text.trim());
+  const missingRight = sayMissingRight(answer, body);
   return new KubeError({
     status: answer.status,
     reason,
-    message: `${answer.method} ${answer.path}: ${answer.status} ${reason}${words ? `: ${words}` : ''}`,
+    message: missingRight ?? `${answer.method} ${answer.path}: ${answer.status} ${reason}${words ? `: ${words}` : ''}`,
     retryAfterMs: retryAfterMs(answer.retryAfter, body),
     body,
+    missingRight,
   });
+}
+
+/** `RoleBasedAccessControl`'s own sentence: k8s.io/apiserver, `responsewriters.forbiddenMessage`. */
+const MISSING_RIGHT =
+  /\bforbidden: User "(?<user>[^"]*)" cannot (?<verb>\S+) resource "(?<resource>[^"]+)" in API group "(?<group>[^"]*)" (?:in the namespace "(?<namespace>[^"]*)"|at the cluster scope)/;
+
+function missingRightIn(body: StatusBody | undefined): (MissingRight & { account: string }) | undefined {
+  const parts = MISSING_RIGHT.exec(body?.message ?? '')?.groups;
+  if (parts === undefined) return undefined;
+  const { user = '', verb = '', resource = '', group = '', namespace } = parts;
+  return { account: user.replace(/^system:serviceaccount:/, ''), verb, resource, group, namespace };
+}
+
+/** Short enough that no log line and no status cuts it before it has said which right it is, and what to do. */
+function sayMissingRight({ status, cureOf }: ErrorAnswer, body: StatusBody | undefined): string | undefined {
+  const right = status === 403 ? missingRightIn(body) : undefined;
+  if (right === undefined || cureOf === undefined) return undefined;
+  const where = right.namespace === undefined ? 'in all namespaces' : `in namespace ${right.namespace}`;
+  const what = [right.resource, right.group].filter((part) => part !== '').join('.');
+  return `${right.account} may not ${right.verb} ${what} ${where}: ${cureOf(right)}`;
 }
 
 /** Makes the error for an `ERROR` event inside a watch, which carries a `Status` and came with HTTP 200. */
@@ -141,7 +180,8 @@ const NO_RIGHT = /\bforbidden: User ".*" cannot /s;
  * True when the sender has not the right, which is no verdict on the request: a role may be granted any time, and an API
  * server that has just started refuses whoever it has not read the roles of yet.
  */
-export const lacksRight = (error: unknown): boolean => isForbidden(error) && NO_RIGHT.test(wordsOf(error));
+export const lacksRight = (error: unknown): boolean =>
+  error instanceof KubeError && error.status === 403 && NO_RIGHT.test(error.body?.message ?? error.message);
 
 /** True when the same request would be refused again: invalid, forbidden by a quota or policy, malformed, too large. */
 export function isTerminalRefusal(error: unknown): error is KubeError {

@@ -10,6 +10,7 @@ export type LeaseThreadData = Readonly<{
   timings: ElectionTimings;
   credentials: Credentials;
   userAgent: string;
+  cureOfMissingRight: string | undefined;
   /** Three times in nanoseconds of the process's monotonic clock, indexed by `shared`. */
   times: BigInt64Array<SharedArrayBuffer>;
 }>;

@@ -51,11 +51,18 @@ clearInterval(alive);
 port.close();
 
 async function compete(): Promise<void> {
-  const { namespace, name, identity, timings, times, userAgent } = data;
+  const { namespace, name, identity, timings, times, userAgent, cureOfMissingRight } = data;
   // undici takes whole numbers only, and a third of a duration need not be one.
   const callMs = Math.round(Math.min(5_000, timings.renewMs));
   const limits = { callMs, headersMs: callMs, connectMs: callMs, retries: 0, inactivityMs: timings.durationMs + 5_000 };
-  const transport = createTransport({ credentials, log, limits, userAgent, metrics: countedByMain });
+  const transport = createTransport({
+    credentials,
+    log,
+    limits,
+    userAgent,
+    metrics: countedByMain,
+    ...(cureOfMissingRight === undefined ? {} : { cureOfMissingRight: () => cureOfMissingRight }),
+  });
   const election = new Election({
     api: createLeaseApi(transport, { namespace, name }),
     identity,

@@ -39,6 +39,8 @@ export type LeaderElectorOptions = Readonly<{
   log: Logger;
   metrics?: KubeMetrics;
   userAgent?: string;
+  /** What to do where the account has no right to the Lease. */
+  cureOfMissingRight?: string;
 }>;
 
 export type LeaderElector = Readonly<{
@@ -104,12 +106,21 @@ class ThreadedElector implements LeaderElector {
   }
 
   async start(): Promise<void> {
-    const { namespace, name, userAgent = 'agent-worker-pool' } = this.options;
+    const { namespace, name, userAgent = 'agent-worker-pool', cureOfMissingRight } = this.options;
     const credentials = await this.options.credentials.get();
     this.sent = JSON.stringify(credentials);
     this.beat();
     const { identity, timings, times } = this;
-    const workerData: LeaseThreadData = { namespace, name, identity, timings, credentials, userAgent, times };
+    const workerData: LeaseThreadData = {
+      namespace,
+      name,
+      identity,
+      timings,
+      credentials,
+      userAgent,
+      cureOfMissingRight,
+      times,
+    };
     this.worker = new Worker(threadEntry(), { workerData, resourceLimits: threadLimits });
     this.worker.on('message', (message: FromThread) => this.hear(message));
     this.worker.on('error', (error) => this.end(`its thread failed: ${messageOf(error)}`));

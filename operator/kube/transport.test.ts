@@ -2,7 +2,7 @@ import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { soon } from '../../test/fixtures/soon.ts';
 import { FakeKubeApi, sendJson, sendStatus } from '../../test/fixtures/fake-kube-api.ts';
-import { isConflict, isTerminalRefusal, type KubeError } from './errors.ts';
+import { isConflict, isTerminalRefusal, type KubeError, lacksRight, wordsOf } from './errors.ts';
 import { createKubeMetrics } from './metrics.ts';
 import { createTransport, type KubeRequest, type KubeTransport, type TransportOptions } from './transport.ts';
 
@@ -139,6 +139,24 @@ describe('a transport', () => {
     const error = await failure({ ...read, query: { token: 'secret' } });
     expect(error.message).toBe('GET /api/v1/things/a: 403 Forbidden: no');
     expect(error.body?.message).toBe('no\nsecond line');
+  });
+
+  it('says which right its account has not and what to do, in a line that nobody cuts, where it is told the cure', async () => {
+    const user = 'system:serviceaccount:agent-worker-pool:agent-worker-pool';
+    const lacking = (rest: string): (typeof api)['intercept'] => {
+      const words = `deployments.apps "x" is forbidden: User "${user}" cannot patch resource "deployments" ${rest}`;
+      return ({ response }) => (sendStatus(response, 403, words), true);
+    };
+    const inOne = lacking('in API group "apps" in the namespace "agents"');
+    answering(inOne, lacking('in API group "apps" at the cluster scope'), inOne);
+    connect({ cureOfMissingRight: ({ namespace }) => `ask ${namespace ?? 'everybody'}` });
+    const error = await failure(write);
+    const sentence =
+      'agent-worker-pool:agent-worker-pool may not patch deployments.apps in namespace agents: ask agents';
+    expect([error.message, wordsOf(error), lacksRight(error)]).toEqual([sentence, sentence, true]);
+    expect((await failure(write)).message).toContain('may not patch deployments.apps in all namespaces: ask everybody');
+    connect();
+    expect(wordsOf(await failure(write))).toContain('forbidden: User');
   });
 
   it('ends an attempt that gets no answer, and tries again on another connection', async () => {

@@ -2,7 +2,7 @@ import { type AgentPool, type Agents, type ConnectionLimits, createAgentPool, ty
 import { type Answer, isNetworkError, noAnswer, readStream, readText, refusal } from './answers.ts';
 import { fullJitter } from './backoff.ts';
 import type { Credentials, CredentialSource } from './credentials.ts';
-import { isTerminalRefusal, KubeError } from './errors.ts';
+import { type CureOfMissingRight, isTerminalRefusal, KubeError } from './errors.ts';
 import { type Logger, messageOf, silentLogger } from './log.ts';
 import { initRequestMetrics, type RequestMetrics } from './metrics.ts';
 import { createTokenBucket, type RateLimit, type TokenBucket } from './rate-limit.ts';
@@ -78,6 +78,8 @@ export type TransportOptions = Readonly<{
    * here. It narrows the gap in which a deposed leader can write; the preconditions of the requests close it.
    */
   beforeWrite?: (request: KubeRequest) => void;
+  /** Where it is given, an error of a right that the account has not says which it is and this, in place of the server's words. */
+  cureOfMissingRight?: CureOfMissingRight;
   random?: () => number;
 }>;
 
@@ -178,7 +180,7 @@ class HttpTransport {
     const code = String(answer.statusCode);
     this.options.metrics?.requests.inc({ code, method: request.method, host: agents.host });
     if (answer.statusCode >= 200 && answer.statusCode < 300) return answer;
-    throw await refusal(request, answer);
+    throw await refusal(request, answer, this.options.cureOfMissingRight);
   }
 
   private agentsFor(credentials: Credentials): Agents {

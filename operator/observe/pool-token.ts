@@ -2,8 +2,7 @@ import { TOKEN_KEY, tokenSecretOf } from '../api/names.ts';
 import type { Pool } from '../api/parse.ts';
 import type { Millis } from '../core/known.ts';
 import type { DrainFacts } from '../core/state.ts';
-import { isForbidden } from '../kube/errors.ts';
-import { messageOf } from '../kube/log.ts';
+import { wordsOf } from '../kube/errors.ts';
 import { keyOf } from '../kube/resources.ts';
 import type { SecretCache } from './secret-cache.ts';
 
@@ -51,7 +50,4 @@ export class PoolTokens {
 
 const userOf = (poolKey: string): string => `${poolKey} token`;
 
-const sayUnreadable = (name: string, error: unknown): string =>
-  isForbidden(error)
-    ? `the operator may not read Secret ${name}`
-    : `Secret ${name} cannot be read: ${messageOf(error)}`;
+const sayUnreadable = (name: string, error: unknown): string => `Secret ${name} cannot be read: ${wordsOf(error)}`;

@@ -1,7 +1,6 @@
 import type { Pool } from '../api/parse.ts';
 import { type Known, unknown } from '../core/known.ts';
-import { isForbidden } from '../kube/errors.ts';
-import { messageOf } from '../kube/log.ts';
+import { wordsOf } from '../kube/errors.ts';
 import { keyOf } from '../kube/resources.ts';
 import type { PrometheusClient } from './queue/prometheus-client.ts';
 import { defaultQuery } from './queue/prometheus-query.ts';
@@ -62,6 +61,5 @@ export class PrometheusSource {
 
 function sayFailure({ secretName }: SecretKey, { missing, error }: SecretReading & { ok: false }): string {
   if (missing) return `Secret ${secretName}, which Prometheus is to be asked with, does not exist`;
-  if (isForbidden(error)) return `the operator may not read Secret ${secretName}`;
-  return `Secret ${secretName} cannot be read: ${messageOf(error)}`;
+  return `Secret ${secretName} cannot be read: ${wordsOf(error)}`;
 }

@@ -2,12 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { NOON, samplePool } from '../core/state.fixture.ts';
 import { KubeError } from '../kube/errors.ts';
 import type { ObjectRef } from '../kube/resources.ts';
+import { Grants } from './rights.ts';
 import { RedisSecretReader } from './redis-secret.ts';
 import { SecretCache } from './secret-cache.ts';
 
 const KEY = 'agents/agent-jobs';
 const pool = samplePool();
-const GRANT = { role: 'release-secrets', account: 'here:release' };
+const GRANTS = new Grants({ secretsRole: 'release-secrets', account: 'here:release', watchNamespaces: [] });
 
 /** The one call that the reader makes, and a clock; the API server itself is in the end-to-end suite. */
 function readerOf(secret: (ref: ObjectRef) => object | undefined) {
@@ -17,7 +18,7 @@ function readerOf(secret: (ref: ObjectRef) => object | undefined) {
     reads += 1;
     return secret(ref) as T | undefined;
   };
-  const reader = new RedisSecretReader(new SecretCache({ client: { get }, now: () => now, random: () => 0.5 }), GRANT);
+  const reader = new RedisSecretReader(new SecretCache({ client: { get }, now: () => now, random: () => 0.5 }), GRANTS);
   return { reader, reads: () => reads, pass: (ms: number) => void (now += ms) };
 }
 

@@ -4,28 +4,26 @@ import { isForbidden } from '../kube/errors.ts';
 import { messageOf } from '../kube/log.ts';
 import type { RedisFailure } from './queue/redis-trouble.ts';
 import type { SecretCache, SecretReading } from './secret-cache.ts';
+import type { Grants } from './rights.ts';
 
 /** The URL, and the version of the Secret that it stands in. */
 export type RedisUrl = Readonly<{ ok: true; url: string; version: string }> | RedisFailure;
 
-/** How a namespace lets the operator read its Secrets: the ClusterRole to bind, and to whom, as NAMESPACE:NAME. */
-export type SecretGrant = Readonly<{ role: string; account: string }>;
-
 /** The Redis URL of pools, from their Secrets. */
 export class RedisSecretReader {
   readonly #secrets: SecretCache;
-  readonly #grant: SecretGrant;
+  readonly #grants: Grants;
 
-  constructor(secrets: SecretCache, grant: SecretGrant) {
+  constructor(secrets: SecretCache, grants: Grants) {
     this.#secrets = secrets;
-    this.#grant = grant;
+    this.#grants = grants;
   }
 
   /** Never rejects; the sentence of a failure names Secret, key and what to do, and nothing of the value. */
   async read(poolKey: string, pool: Pool): Promise<RedisUrl> {
     const { secretName, key } = pool.spec.queue.redisUrl;
     const reading = await this.#secrets.read(poolKey, { namespace: pool.namespace, name: secretName });
-    if (!reading.ok) return failureOf(pool, reading, this.#grant);
+    if (!reading.ok) return failureOf(pool, reading, this.#grants);
     const value = reading.data[key];
     if (value !== undefined) {
       return { ok: true, url: Buffer.from(value, 'base64').toString('utf8').trim(), version: reading.version };
@@ -55,7 +53,7 @@ export class RedisSecretReader {
 
 type Unread = SecretReading & { ok: false };
 
-function failureOf(pool: Pool, { missing, error }: Unread, grant: SecretGrant): RedisFailure {
+function failureOf(pool: Pool, { missing, error }: Unread, grants: Grants): RedisFailure {
   const { namespace } = pool;
   const { secretName: name, key } = pool.spec.queue.redisUrl;
   if (missing) {
@@ -64,14 +62,14 @@ function failureOf(pool: Pool, { missing, error }: Unread, grant: SecretGrant): 
       `Secret ${name} is not in namespace ${namespace}: make it, with the Redis URL under key ${key}`,
     );
   }
-  if (isForbidden(error)) return forbidden(pool, grant);
+  if (isForbidden(error)) return forbidden(pool, grants);
   return failure('RedisUnreachable', `Secret ${name} cannot be read: ${messageOf(error)}`);
 }
 
 const failure = (trouble: RedisFailure['trouble'], because: string): RedisFailure => ({ ok: false, trouble, because });
 
-const forbidden = ({ namespace, spec }: Pool, { role, account }: SecretGrant): RedisFailure =>
+const forbidden = ({ namespace, spec }: Pool, grants: Grants): RedisFailure =>
   failure(
     'SecretForbidden',
-    `the operator may not read Secret ${spec.queue.redisUrl.secretName}: kubectl create rolebinding ${role} -n ${namespace} --clusterrole=${role} --serviceaccount=${account}`,
+    `the operator may not read Secret ${spec.queue.redisUrl.secretName}: ${grants.ofSecrets(namespace)}`,
   );

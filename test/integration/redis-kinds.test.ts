@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { samplePool } from '../../operator/core/state.fixture.ts';
 import { type PoolRedis, RedisAccessRegistry } from '../../operator/observe/queue/redis-access.ts';
 import { openWay, reopenWay } from '../../operator/observe/redis-way.ts';
+import { Grants } from '../../operator/observe/rights.ts';
 import { RedisSecretReader } from '../../operator/observe/redis-secret.ts';
 import { QueueDirectory } from '../../operator/observe/rivals.ts';
 import { SecretCache } from '../../operator/observe/secret-cache.ts';
@@ -178,10 +179,10 @@ describe('a rotated Redis Secret', () => {
       ({ metadata: { uid: 'u', resourceVersion: '1' }, data: { REDIS_URL: Buffer.from(url).toString('base64') } }) as T;
     const parts = {
       pools: { store: { get: () => undefined, byIndex: () => [] } },
-      secrets: new RedisSecretReader(new SecretCache({ client: { get }, now: () => now }), {
-        role: 'secrets',
-        account: 'here:operator',
-      }),
+      secrets: new RedisSecretReader(
+        new SecretCache({ client: { get }, now: () => now }),
+        new Grants({ secretsRole: 'secrets', account: 'here:operator', watchNamespaces: [] }),
+      ),
       redis: newRegistry(),
       queues: new QueueDirectory(),
     };
