@@ -133,6 +133,24 @@ it('helm test has a pool to make Ready, and an account that may read that pool a
   ]);
 });
 
+it('helm test, and the sample, make their pool where the operator looks, with a label that it selects', async (ctx) => {
+  const helm = await programOf(helmTool, ctx);
+  const looks = ['--set', 'operator.watchNamespaces={agents,others}', '--set', 'operator.leaseName=b'];
+  const selects = ['--set-string', 'operator.poolSelector=tier!=old\\,shard in (b\\, c)\\,team=x'];
+  const objects = objectsIn(await helm(...release, ...looks, ...selects));
+  const pool = find(objects, 'AgentWorkerPool', 'agent-worker-pool-test');
+  expect(pool?.metadata).toMatchObject({ namespace: 'agents', labels: { shard: 'b', team: 'x' } });
+  expect(pool?.metadata.labels).not.toHaveProperty('tier');
+  const beside = objects.filter(({ metadata }) => metadata.name === 'agent-worker-pool-test');
+  expect(beside.map(({ kind, metadata }) => `${kind} in ${metadata.namespace}`)).toEqual(
+    expect.arrayContaining(['Secret in agents', 'Role in agents', 'Pod in agent-worker-pool']),
+  );
+  const sample = objectsIn(
+    await helm(...release, ...selects, '--set', 'operator.leaseName=b', '--set', 'samplePool.enabled=true'),
+  );
+  expect(find(sample, 'AgentWorkerPool', 'sample')?.metadata.labels).toMatchObject({ shard: 'b', team: 'x' });
+});
+
 it('the notes have a pool to paste that names the release', async (ctx) => {
   const helm = await programOf(helmTool, ctx);
   const notes = await helm('install', 'here', OPERATOR, '-n', 'somewhere', '--dry-run=client');

@@ -57,6 +57,30 @@ annotations:
 {{- default $beside .Values.samplePool.image -}}
 {{- end -}}
 
+{{/* Labels by which `operator.poolSelector` selects a pool of the chart's own: of each `key=value` and `key in (value, …)`. */}}
+{{- define "awp.selectedLabels" -}}
+{{- $labels := dict -}}
+{{- range splitList "," .Values.operator.poolSelector -}}
+{{- $part := trim . -}}
+{{- if regexMatch "^[^=!()\\s]+\\s*==?\\s*[^=()\\s]*$" $part -}}
+{{- $_ := set $labels (regexFind "^[^=\\s]+" $part) (regexFind "[^=\\s]*$" $part) -}}
+{{- else if regexMatch "^\\S+\\s+in\\s*\\(" $part -}}
+{{- $_ := set $labels (regexFind "^\\S+" $part) (regexFind "[^(\\s]+$" (trimSuffix ")" $part)) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $labels -}}
+{{- end -}}
+
+{{/* Where `helm test` makes its pool: where the operator looks. */}}
+{{- define "awp.testNamespace" -}}
+{{- $watched := .Values.operator.watchNamespaces -}}
+{{- if or (not $watched) (has .Release.Namespace $watched) -}}
+{{- .Release.Namespace -}}
+{{- else -}}
+{{- first $watched -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Three quarters of the memory limit in MiB: the heap is collected before the kernel ends the process. */}}
 {{- define "awp.heap" -}}
 {{- $memory := toString (dig "limits" "memory" "" .Values.resources) -}}
