@@ -12,6 +12,7 @@ import { startEngine } from '../../test/engine/engine.ts';
 import { helm } from '../../test/tools/catalog.ts';
 import { writeImageFiles } from '../image-files.ts';
 import { notesOf } from './changelog.ts';
+import { readmeOfArchive } from './readme.ts';
 
 const project = resolve(import.meta.dirname, '..', '..');
 const LOCAL_REGISTRY = 'registry.local/agent-worker-pool';
@@ -21,7 +22,7 @@ const TARGETS = ['operator', 'worker'] as const;
 type Release = Readonly<{ version: string; folder: string; registry: string }>;
 
 /** Both charts as archives, which name the images in the registry that they are released to. */
-async function packCharts({ folder, registry }: Release): Promise<void> {
+async function packCharts({ version, folder, registry }: Release): Promise<void> {
   const program = (await acquire(helm, onStderr())).get('helm') ?? 'helm';
   const work = await mkdtemp(join(tmpdir(), 'awp-release-'));
   try {
@@ -30,6 +31,8 @@ async function packCharts({ folder, registry }: Release): Promise<void> {
       await cp(join(project, 'charts', chart), copy, { recursive: true });
       const values = join(copy, 'values.yaml');
       await writeFile(values, (await readFile(values, 'utf8')).replaceAll(LOCAL_REGISTRY, registry));
+      const readme = join(copy, 'README.md');
+      await writeFile(readme, readmeOfArchive(await readFile(readme, 'utf8'), version));
       await run(program, ['lint', '--strict', '--kube-version', '1.29.0', copy]);
       await run(program, ['package', copy, '--destination', folder]);
     }
@@ -38,13 +41,15 @@ async function packCharts({ folder, registry }: Release): Promise<void> {
   }
 }
 
-/** Both images as archives for `docker load`, built here on bases that are made here. */
-async function packImages({ version, folder }: Release): Promise<void> {
+/** Both images as archives for `docker load`, which then may be pushed, built here on bases that are made here. */
+async function packImages({ version, folder, registry }: Release): Promise<void> {
   const engine = await startEngine();
   try {
     const built = await buildImages(engine);
     for (const target of TARGETS) {
-      await engine.docker(['save', '--output', join(folder, `${target}-${version}.tar`), built[target]]);
+      const image = `${registry}/${target}:${version}`;
+      await engine.docker(['tag', built[target], image]);
+      await engine.docker(['save', '--output', join(folder, `${target}-${version}.tar`), image]);
     }
   } finally {
     await engine.stop();
