@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
+import { run } from '../cluster/exec.ts';
 import { programOf, refusal } from '../fixtures/programs.ts';
 import { helm as helmTool, helmUnittest } from '../tools/catalog.ts';
 
@@ -154,10 +155,17 @@ it('helm test, and the sample, make their pool where the operator looks, with a 
 it('the notes have a pool to paste that names the release', async (ctx) => {
   const helm = await programOf(helmTool, ctx);
   const notes = await helm('install', 'here', OPERATOR, '-n', 'somewhere', '--dry-run=client');
-  expect(notes).toContain(
+  const pasted = /^kubectl create namespace [^]*^kubectl wait .*$/m.exec(notes)?.[0] ?? '';
+  // As it stands: a shell takes the end of what it is given only where nothing is before it.
+  const shell = `kubectl() { echo "# kubectl $*"; if [ "$1" = apply ]; then cat; fi; }\n${pasted}`;
+  const typed = await run('bash', ['-c', shell]);
+  expect(typed).toContain(
     '--clusterrole here-agent-worker-pool-secrets --serviceaccount somewhere:here-agent-worker-pool',
   );
-  expect(notes).toContain('kind: AgentWorkerPool');
+  expect(objectsIn(typed)).toEqual([
+    expect.objectContaining({ kind: 'AgentWorkerPool', metadata: { name: 'agent-jobs', namespace: 'agents' } }),
+  ]);
+  expect(typed.split('\n').filter((line) => line.startsWith('# kubectl'))).toHaveLength(5);
 });
 
 it('the notes of the definition say how the operator is installed from a release and from a checkout', async (ctx) => {
