@@ -44,24 +44,36 @@ afterAll(async () => {
   await stage.close();
 });
 
-/** Whether a connection from the client to the Redis of a namespace comes about within 3 s. */
+/** Whether a connection from the client to the Redis of a namespace comes about within 10 s. */
 async function reaches(namespace: string): Promise<boolean> {
   const host = `redis.${namespace}.svc.cluster.local`;
   const script = `const s=require('net').connect(6379,'${host}');const end=(text)=>{console.log(text);process.exit()};
-s.once('connect',()=>end('open'));s.once('error',()=>end('closed'));setTimeout(()=>end('closed'),3000)`;
+s.once('connect',()=>end('open'));s.once('error',()=>end('closed'));setTimeout(()=>end('closed'),10000)`;
   return (await stage.kubectl.run(['exec', CLIENT, '-n', WORKERS, '--', 'node', '-e', script])).trim() === 'open';
+}
+
+/**
+ * Whether this cluster enforces policies. An implementation needs a moment, so what is open is asked again for 5 s; and
+ * a busy machine loses a connection that nobody forbids, so only what stays closed three times running, while the
+ * namespace without a policy is open, counts as enforced.
+ */
+async function enforcesPolicies(): Promise<boolean> {
+  const end = performance.now() + 5_000;
+  for (let closed = 0; closed < 3; ) {
+    if (await reaches(FOREIGN)) {
+      if (performance.now() > end) return false;
+      closed = 0;
+    } else if (await reaches(REDIS)) closed += 1;
+  }
+  return true;
 }
 
 it('workers reach what the policy of the chart lists, and nothing else', async (ctx) => {
   const helm = await programOf(helmTool, ctx);
   expect(await reaches(REDIS)).toBe(true);
-  // Implementations need a moment: what is still open then stays open.
-  const enforced = await until(async () => !(await reaches(FOREIGN)), {
-    what: 'a policy that lets nobody in is enforced',
-    limitMs: 5_000,
-    everyMs: 500,
-  }).catch(() => false);
-  if (!enforced) return ctx.skip('this cluster does not enforce network policies: its network plugin ignores them');
+  if (!(await enforcesPolicies())) {
+    return ctx.skip('this cluster does not enforce network policies: its network plugin ignores them');
+  }
 
   await stage.kubectl.run(['delete', 'networkpolicy', 'probe', '-n', FOREIGN]);
   const values = ['enabled=true', `namespaces={${WORKERS}}`, `allowNamespaces={${REDIS}}`, 'internet=false'];
