@@ -1,3 +1,4 @@
+import type { ScaleMemory } from './core/scale-memory.ts';
 import { type ApplyOutcome, applyDeployment } from './act/apply.ts';
 import type { Companions } from './act/companions.ts';
 import type { DrainedPod, Drainer } from './act/drain.ts';
@@ -12,7 +13,6 @@ import type { Decision } from './core/decision.ts';
 import { statusOfInvalid } from './core/invalid.ts';
 import type { Millis } from './core/known.ts';
 import { firstMemory } from './core/memory.ts';
-import type { ScaleMemory } from './core/state.ts';
 import { writeStatusIn } from './core/status.ts';
 import type { KubeClient } from './kube/client.ts';
 import { keyOf, refOf } from './kube/resources.ts';

@@ -40,6 +40,14 @@ const PLANTED: Readonly<Record<string, Readonly<{ text: string; rules: readonly 
   'worker/any.ts': { text: 'export const a = (b: any) => b;', rules: ['no-explicit-any'] },
   'worker/cycle-a.ts': { text: "import { b } from './cycle-b.ts';\nexport const a = () => b;", rules: ['no-cycle'] },
   'worker/cycle-b.ts': { text: "import { a } from './cycle-a.ts';\nexport const b = () => a;", rules: ['no-cycle'] },
+  'operator/types-a.ts': {
+    text: "import type { B } from './types-b.ts';\nexport type A = Readonly<{ b: B }>;",
+    rules: ['no-cycle'],
+  },
+  'operator/types-b.ts': {
+    text: "import type { A } from './types-a.ts';\nexport type B = Readonly<{ a?: A }>;",
+    rules: ['no-cycle'],
+  },
 };
 
 const root = join(import.meta.dirname, '..');

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { DEPENDENCY_MODES } from './dependencies/check.ts';
-import type { DependencyMode } from './dependencies/check.ts';
+import { DEPENDENCY_MODES, type DependencyMode } from './dependencies/check.ts';
 import type { SupabaseAccess } from './dependencies/supabase.ts';
+import { LOG_LEVELS, type LogLevel } from './log.ts';
 
 /** How this process works, read from its environment once. Frozen. */
 export type WorkerConfig = Readonly<{
@@ -24,12 +24,8 @@ export type WorkerConfig = Readonly<{
   logLevel: LogLevel;
 }>;
 
-export type LogLevel = (typeof LOG_LEVELS)[number];
-
 /** Sentences, one for each variable that cannot be used. No sentence repeats a value. */
 export type ConfigProblems = readonly string[];
-
-const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 const redisUrlFault = (text: string): string | undefined => {
   const url = URL.parse(text);

@@ -1,3 +1,4 @@
+import type { ScaleMemory } from './scale-memory.ts';
 import { describe, expect, it } from 'vitest';
 import { decide } from './decide.ts';
 import type { Decision } from './decision.ts';
@@ -5,7 +6,7 @@ import { renderDeployment, templateKey } from './deployment.ts';
 import { type Known, known, unknown } from './known.ts';
 import { firstMemory } from './memory.ts';
 import { deploymentOf, NOON, queueOf, replicaOf, samplePool, stateOf } from './state.fixture.ts';
-import type { PoolState, QueueSnapshot, ScaleMemory } from './state.ts';
+import type { PoolState, QueueSnapshot } from './state.ts';
 
 const MINUTE = 60_000;
 const MIDNIGHT = NOON - 12 * 60 * MINUTE;

@@ -3,9 +3,6 @@ import type { Millis } from './known.ts';
 import { firstLine } from './sentence.ts';
 import type { PoolState } from './state.ts';
 
-/** The API server fails to apply, which is no verdict on the pool: a webhook that does not answer, a storage that is away. */
-export type ApplyFailure = Readonly<{ since: Millis; because: string }>;
-
 export const APPLY_FAILING = 'ApplyFailing';
 
 /** What restarts comes back within this; what stays away longer is somebody's to mend. */

@@ -1,3 +1,4 @@
+import type { Correction } from './scale-memory.ts';
 import type { Millis } from './known.ts';
 import { isoTime } from './time.ts';
 import type { DeploymentView } from './state.ts';
@@ -8,9 +9,6 @@ export const FIELD_MANAGER = 'agent-worker-pool';
 /** So many corrections within this time, and the operator keeps its hands off for as long. */
 const LIMIT = 3;
 const CORRECTIONS_WINDOW_MS: Millis = 10 * 60 * 1000;
-
-/** Somebody else's number that was corrected. */
-export type Correction = Readonly<{ at: Millis; manager: string }>;
 
 /**
  * Who set `spec.replicas`, when it was not the operator. Of a scale to zero Kubernetes keeps no owner at all: a `Scale`

@@ -1,3 +1,4 @@
+import type { ScaleMemory } from './scale-memory.ts';
 import { applyAction } from './apply-action.ts';
 import { failureVerdict } from './apply-failure.ts';
 import { rememberRaise } from './bounds/pace.ts';
@@ -26,7 +27,7 @@ import { findObstacle, type Obstacle } from './obstacle.ts';
 import { learnVanished, type QueueView, viewQueue } from './queue-view.ts';
 import { paceOf, POLL_TROUBLE_MS, recheckAfter } from './recheck.ts';
 import { stalledBy } from './stalled.ts';
-import type { DeploymentView, PoolState, QueueSnapshot, ScaleMemory } from './state.ts';
+import type { DeploymentView, PoolState, QueueSnapshot } from './state.ts';
 import { renderStatus } from './status.ts';
 import { type Decided, sleepFor } from './sleep.ts';
 import { chooseTarget, type Target } from './target.ts';

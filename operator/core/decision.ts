@@ -1,13 +1,13 @@
+import type { ScaleMemory } from './scale-memory.ts';
+import type { FailureReason } from './restarts/view.ts';
 import type { PoolStatus } from '../api/pool.ts';
 import type { Because } from './because.ts';
 import type { DrainOutcome } from './drain/outcome.ts';
 import type { DrainStep } from './drain/steps.ts';
 import type { Millis } from './known.ts';
 import type { Care } from './health/look-after.ts';
-import type { Interruption } from './interruptions.ts';
 import type { Manifest } from './manifest.ts';
-import type { FailureReason } from './restarts/failures.ts';
-import type { ScaleMemory } from './state.ts';
+import type { PoolEvent } from './pool-event.ts';
 
 /** What to change in the cluster. A pass carries out all of them, in order. */
 export type Action = Readonly<{ kind: 'apply'; manifest: Manifest; templateKey: string }>;
@@ -25,11 +25,13 @@ export type Deletion = Readonly<{
   event: PoolEvent;
 }>;
 
-/** One line of `kubectl describe`. `reason` and `action` are CamelCase. */
-export type PoolEvent = Readonly<{ type: 'Normal' | 'Warning'; reason: string; action: string; note: string }>;
-
 /** How the queue's event stream wakes the pool: at once, at most once a second, or not at all because it is polled. */
 export type WakePace = 'instant' | 'paced' | 'none';
+
+/** `unknown`: by hand, with its pool, or by the lower number of an earlier leader. */
+export type InterruptionCause = 'scale_down' | 'rollout' | 'restart' | 'disruption' | 'unknown';
+
+export type Interruption = Readonly<{ cause: InterruptionCause; replica: string; jobs: number; because: string }>;
 
 /** What follows from a `PoolState`: data, to be carried out by `act`. */
 export type Decision = Readonly<{

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from './decide.ts';
-import { type Ending, withInterruptions } from './interruptions.ts';
+import { withInterruptions } from './interruptions.ts';
 import { known } from './known.ts';
 import { NOON, sampleDeletion, stateOf } from './state.fixture.ts';
-import type { PoolState } from './state.ts';
+import type { PoolState, Ending } from './state.ts';
 
 const ending = (over: Partial<Ending> = {}): Ending => ({
   key: 'uid-gone/1',

@@ -1,45 +1,10 @@
-import type { Decision, PoolEvent } from './decision.ts';
+import type { Decision, Interruption, InterruptionCause } from './decision.ts';
 import type { Millis } from './known.ts';
-import { count } from './sentence.ts';
 import { newestTemplateOf } from './newest-template.ts';
-import type { PoolState } from './state.ts';
-
-/** The end of one run of a replica's worker, as it told it itself. */
-export type Ending = Readonly<{
-  /** The pod's UID and the time: a container ends once in a second. */
-  key: string;
-  uid: string;
-  replica: string;
-  /** When the process ended, in whole seconds. */
-  at: Millis;
-  /** Jobs that it gave back to the queue, and that it could not give back: they are started again either way. */
-  handedBack: number;
-  lost: number;
-  templateHash: string;
-  /** The pod itself was told to go; else only its container has ended. */
-  terminating: boolean;
-  /** When that was asked. */
-  deletedAt?: Millis;
-  /** The cluster took it away: an eviction, a drained or lost node, a preemption. */
-  disrupted: boolean;
-  /** It had the mark of a replica that was proven idle. */
-  marked: boolean;
-}>;
-
-/** `unknown`: by hand, with its pool, or by the lower number of an earlier leader. */
-export type InterruptionCause = 'scale_down' | 'rollout' | 'restart' | 'disruption' | 'unknown';
-
-export type Interruption = Readonly<{ cause: InterruptionCause; replica: string; jobs: number; because: string }>;
-
-/** What one leader must know of its own deeds to say who ended a replica. */
-export type InterruptionMemory = Readonly<{
-  /** Endings that were counted, by key. */
-  counted: readonly string[];
-  /** UIDs of the replicas that it has restarted. */
-  restarted: readonly string[];
-  /** When it lowered the number. */
-  loweredAt: readonly Millis[];
-}>;
+import type { PoolEvent } from './pool-event.ts';
+import type { InterruptionMemory } from './scale-memory.ts';
+import { count } from './sentence.ts';
+import type { Ending, PoolState } from './state.ts';
 
 const NOTHING: InterruptionMemory = { counted: [], restarted: [], loweredAt: [] };
 

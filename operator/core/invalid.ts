@@ -1,7 +1,7 @@
+import type { PoolEvent } from './pool-event.ts';
 import type { PoolStatus } from '../api/pool.ts';
 import type { Because } from './because.ts';
 import { renderConditions } from './conditions.ts';
-import type { PoolEvent } from './decision.ts';
 import type { Millis } from './known.ts';
 import { isoTime } from './time.ts';
 

@@ -1,5 +1,6 @@
+import type { ScaleMemory } from './scale-memory.ts';
 import type { Millis } from './known.ts';
-import type { ReplicaView, ScaleMemory } from './state.ts';
+import type { ReplicaView } from './state.ts';
 
 type Counters = ScaleMemory['counters'];
 type Mean = NonNullable<ScaleMemory['meanDuration']>;

@@ -1,6 +1,7 @@
+import type { ScaleMemory } from './scale-memory.ts';
 import { known, type Known, unknown } from './known.ts';
 import { sayLength } from './sentence.ts';
-import type { PoolState, QueueSnapshot, ScaleMemory } from './state.ts';
+import type { PoolState, QueueSnapshot } from './state.ts';
 import { windowOf } from './window.ts';
 
 /** The queue as a decision may use it, and what the condition `QueueObserved` says. */

@@ -1,3 +1,4 @@
+import type { ScaleMemory } from './scale-memory.ts';
 import { isBeside } from './beside.ts';
 import { isIdle } from './counterfactual/account.ts';
 import { busyHourLeavesAt } from './counterfactual/status.ts';
@@ -5,7 +6,7 @@ import type { Decision } from './decision.ts';
 import type { Millis } from './known.ts';
 import { meanExpiresAt } from './mean-duration.ts';
 import type { QueueView } from './queue-view.ts';
-import type { PoolState, ScaleMemory } from './state.ts';
+import type { PoolState } from './state.ts';
 import type { Target } from './target.ts';
 
 /** Even where nothing changes at all, a pool is decided on anew so often: what was missed, by whichever defect, is seen then. */

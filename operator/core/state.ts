@@ -1,15 +1,10 @@
 import type { Pool } from '../api/parse.ts';
-import type { ApplyFailure } from './apply-failure.ts';
-import type { Account } from './counterfactual/account.ts';
-import type { Correction } from './corrections.ts';
 import type { Check, DependencyName } from './dependencies/check.ts';
-import type { HealthMemory } from './health/memory.ts';
 import type { ReplicaHealth } from './health/replica-health.ts';
-import type { ActiveJobs, DrainMemory, Mark, ReplicaAnswer } from './drain/view.ts';
-import type { Ending, InterruptionMemory } from './interruptions.ts';
+import type { ActiveJobs, Mark, ReplicaAnswer } from './drain/view.ts';
 import type { Known, Millis } from './known.ts';
+import type { ScaleMemory } from './scale-memory.ts';
 import type { WorkerContainer } from './restarts/view.ts';
-import type { WantedEntry } from './window.ts';
 
 /** What Redis, or the replicas that read it, say of one queue. Counts are jobs. */
 export type QueueSnapshot = Readonly<{
@@ -134,52 +129,6 @@ export type Autoscaler = Readonly<{ kind: 'HorizontalPodAutoscaler' | 'ScaledObj
 /** Another pool that works on the same queue of the same Redis. */
 export type Rival = Readonly<{ namespace: string; name: string; uid: string; createdAt: Millis }>;
 
-/** Replicas that were added at once. */
-export type Raise = Readonly<{ at: Millis; by: number }>;
-
-/** A refusal that the API server will repeat until the pool changes, or what it was measured against (a quota, a policy). */
-export type Refusal = Readonly<{ generation: number; at: Millis; because: string }>;
-
-/** The outcome of the last apply: until the watch shows this generation, the cached Deployment is older than it. */
-export type Applied = Readonly<{ uid: string; generation: number; replicas: number; templateKey: string }>;
-
-/**
- * What one leader has seen and cannot read again. A new leader starts without it, and therefore
- * scales nothing down before it has watched a whole window.
- */
-export type ScaleMemory = Readonly<{
-  watchingSince: Millis;
-  /** Wanted numbers of the last window, oldest first, one entry a change. */
-  wanted: readonly WantedEntry[];
-  /** The last counters of each replica, by UID: differences give the mean duration. */
-  counters: Readonly<Record<string, Readonly<{ processStart: number; sum: number; count: number }>>>;
-  /** Mean duration of the jobs that ended lately. */
-  meanDuration?: Readonly<{ ms: number; at: Millis }>;
-  /** Mean age of the jobs that ran at the last look. */
-  meanRunning?: Millis;
-  /** From created to Ready, last measured. */
-  coldStartMs?: Millis;
-  /** UIDs of the replicas that are there and were seen ready. */
-  started: readonly string[];
-  /** What this leader applied last, and what the API server made of it. */
-  applied?: Applied;
-  /** Since when every key of the queue is gone. */
-  vanishedSince?: Millis;
-  /** What was added in the last minute, oldest first. */
-  raises: readonly Raise[];
-  /** Those of the last minutes, oldest first. */
-  corrections: readonly Correction[];
-  refusal?: Refusal;
-  applyFailure?: ApplyFailure;
-  /** What other rules would have used, of which the status keeps the sums. */
-  account?: Account;
-  health: HealthMemory;
-  drain: DrainMemory;
-  interruptions?: InterruptionMemory;
-  /** When the status was written last: numbers alone are written at most every ten seconds. */
-  statusWrittenAt?: Millis;
-}>;
-
 /** Which Redis URL it is, and in which version of its Secret it stands; neither tells the URL. */
 export type UrlMark = Readonly<{ digest: string; secretVersion: string }>;
 /** What only a drain must know; it is read when there is one. */
@@ -191,6 +140,28 @@ export type DrainFacts = Readonly<{
   activeJobs: Known<ActiveJobs>;
   /** The token that replicas ask for; `missing`: it is to be made. */
   token: 'present' | 'missing' | Readonly<{ because: string }>;
+}>;
+
+/** The end of one run of a replica's worker, as it told it itself. */
+export type Ending = Readonly<{
+  /** The pod's UID and the time: a container ends once in a second. */
+  key: string;
+  uid: string;
+  replica: string;
+  /** When the process ended, in whole seconds. */
+  at: Millis;
+  /** Jobs that it gave back to the queue, and that it could not give back: they are started again either way. */
+  handedBack: number;
+  lost: number;
+  templateHash: string;
+  /** The pod itself was told to go; else only its container has ended. */
+  terminating: boolean;
+  /** When that was asked. */
+  deletedAt?: Millis;
+  /** The cluster took it away: an eviction, a drained or lost node, a preemption. */
+  disrupted: boolean;
+  /** It had the mark of a replica that was proven idle. */
+  marked: boolean;
 }>;
 
 /** Everything that is known of one pool at one moment, what is unknown and why, and `now`. */

@@ -1,3 +1,4 @@
+import type { ScaleMemory } from './scale-memory.ts';
 import { formatDuration } from '../api/duration.ts';
 import type { PoolStatus } from '../api/pool.ts';
 import { isBeside } from './beside.ts';
@@ -12,7 +13,7 @@ import type { Millis } from './known.ts';
 import { usableMean } from './mean-duration.ts';
 import type { QueueView } from './queue-view.ts';
 import { firstLine } from './sentence.ts';
-import type { PoolState, ScaleMemory } from './state.ts';
+import type { PoolState } from './state.ts';
 import { isoTime, parseIsoTime } from './time.ts';
 
 /** Numbers alone are written at most this often. */

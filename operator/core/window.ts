@@ -1,5 +1,5 @@
+import type { Pool } from '../api/parse.ts';
 import type { Millis } from './known.ts';
-import type { PoolState } from './state.ts';
 
 /** A wanted number; it held from `at`, or a little before, until the next entry. */
 export type WantedEntry = Readonly<{ at: Millis; wanted: number }>;
@@ -31,5 +31,5 @@ export function greatestLeavesAt(entries: readonly WantedEntry[], windowMs: Mill
 }
 
 /** Never shorter than the wait target: a pool that sheds replicas faster than jobs wait would only start them again. */
-export const windowOf = ({ pool }: Pick<PoolState, 'pool'>): Millis =>
+export const windowOf = ({ pool }: Readonly<{ pool: Pool }>): Millis =>
   Math.max(pool.spec.scaling.scaleDownWindowMs, pool.spec.scaling.targetWaitMs);

@@ -1,7 +1,8 @@
+import type { KubeRequest } from './request.ts';
 import { isNotFound } from './errors.ts';
 import { type ListScope, listInPages } from './list.ts';
 import { apiVersionOf, type ObjectRef, type ResourceType, resourcePath } from './resources.ts';
-import type { KubeRequest, KubeTransport } from './transport.ts';
+import type { KubeTransport } from './transport.ts';
 import type { RawObject } from './watch-events.ts';
 import { createWriter, type WriteRequest, type WriterOptions } from './writer.ts';
 

@@ -1,5 +1,3 @@
-import type { EventInput } from './events.ts';
-
 /** One event and its repetitions. `stored` is what the API server knows of it. */
 export type SeriesEntry = {
   readonly key: string;
@@ -70,3 +68,4 @@ export class EventSeries {
 
 const keyFor = ({ regarding, type, reason, action, note }: EventInput): string =>
   [regarding.kind, regarding.uid, type, reason, action, note].join('\n');
+import type { EventInput } from './event-input.ts';

@@ -1,8 +1,9 @@
+import type { EventInput } from './event-input.ts';
 import { Registry } from 'prom-client';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { soon } from '../../test/fixtures/soon.ts';
 import type { KubeClient } from './client.ts';
-import { createEventRecorder, type EventInput, type EventRecorderOptions } from './events.ts';
+import { createEventRecorder, type EventRecorderOptions } from './events.ts';
 import { silentLogger } from './log.ts';
 import { createKubeMetrics } from './metrics.ts';
 

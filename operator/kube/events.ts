@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { KubeClient } from './client.ts';
+import type { EventInput } from './event-input.ts';
 import { EventSeries, type SeriesEntry } from './event-series.ts';
 import { microTime } from './lease-record.ts';
 import { type Logger, messageOf } from './log.ts';
@@ -7,27 +8,6 @@ import type { KubeMetrics } from './metrics.ts';
 import { createTokenBucket, type RateLimit, type TokenBucket } from './rate-limit.ts';
 import { events } from './resources.ts';
 import { settledWithin, sleep } from './wait.ts';
-
-/** The object that an event is about. */
-export type Regarding = Readonly<{
-  apiVersion: string;
-  kind: string;
-  namespace: string;
-  name: string;
-  uid: string;
-  resourceVersion?: string;
-}>;
-
-export type EventInput = Readonly<{
-  regarding: Regarding;
-  type: 'Normal' | 'Warning';
-  /** Why, in CamelCase. */
-  reason: string;
-  /** What was done or failed, in CamelCase. */
-  action: string;
-  /** For people; cut at 1024 bytes. Equal events of six minutes become one with a count. */
-  note: string;
-}>;
 
 export type EventRecorderOptions = Readonly<{
   client: Pick<KubeClient, 'create' | 'mergePatch'>;

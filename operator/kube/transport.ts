@@ -6,23 +6,8 @@ import { type CureOfMissingRight, isTerminalRefusal, KubeError } from './errors.
 import { type Logger, messageOf, silentLogger } from './log.ts';
 import { initRequestMetrics, type RequestMetrics } from './metrics.ts';
 import { createTokenBucket, type RateLimit, type TokenBucket } from './rate-limit.ts';
+import type { KubeRequest } from './request.ts';
 import { asError, linkedSignal, sleep } from './wait.ts';
-
-export type KubeMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-
-export type KubeRequest = {
-  method: KubeMethod;
-  /** Path without query, as `resourcePath` makes it. */
-  path: string;
-  query?: Readonly<Record<string, string | undefined>> | undefined;
-  /** Sent as JSON. */
-  body?: unknown;
-  contentType?: string | undefined;
-  accept?: string | undefined;
-  signal?: AbortSignal | undefined;
-  /** Whether it may be sent again when no answer came; GET always may. */
-  idempotent?: boolean | undefined;
-};
 
 /**
  * HTTP to the API server. Errors are `KubeError`; an aborted `signal` rejects with its reason. 429 is repeated as

@@ -1,6 +1,7 @@
+import type { KubeRequest } from './request.ts';
 import { createRefusalMemory } from './refusals.ts';
 import { keyOf, type ObjectRef, type ResourceType } from './resources.ts';
-import type { KubeRequest, KubeTransport } from './transport.ts';
+import type { KubeTransport } from './transport.ts';
 import type { RawObject } from './watch-events.ts';
 
 /** A write that the server accepted, and the version that it gave. */

@@ -1,4 +1,4 @@
-import type { Ending } from '../core/interruptions.ts';
+import type { Ending } from '../core/state.ts';
 import type { Change } from '../kube/store.ts';
 import type { PodObject } from './pods.ts';
 

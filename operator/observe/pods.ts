@@ -1,9 +1,9 @@
+import type { Ending } from '../core/state.ts';
 import { z } from 'zod';
 import { DELETION_COST_ANNOTATION, PROVEN_IDLE_ANNOTATION, SERVING_LABEL, WORKER_CONTAINER } from '../api/names.ts';
 import { LOWEST_COST } from '../core/drain/foreign-cost.ts';
 import { readMark } from '../core/drain/mark-text.ts';
 import type { Mark } from '../core/drain/view.ts';
-import type { Ending } from '../core/interruptions.ts';
 import type { Millis } from '../core/known.ts';
 import type { WorkerContainer } from '../core/restarts/view.ts';
 import { type Identity, identityOf, poolOf, type Raw } from './cluster.ts';

@@ -1,15 +1,11 @@
 // A person's view of the cluster's API server: objects as plain JSON, any path, any account.
+import type { KubeRequest } from '../../operator/kube/request.ts';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { type CredentialSource, credentialsFromKubeConfig } from '../../operator/kube/credentials.ts';
 import { isNotFound, KubeError } from '../../operator/kube/errors.ts';
-import {
-  createTransport,
-  type KubeRequest,
-  type KubeTransport,
-  type TransportOptions,
-} from '../../operator/kube/transport.ts';
+import { createTransport, type KubeTransport, type TransportOptions } from '../../operator/kube/transport.ts';
 import { until } from '../cluster/until.ts';
 
 export type KubeObject = Readonly<{

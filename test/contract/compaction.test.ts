@@ -1,8 +1,9 @@
 // An API server that compacts its storage every second, and keeps no changes of config maps in memory: what is too old
 // is really gone.
+import type { KubeRequest } from '../../operator/kube/request.ts';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { listInPages } from '../../operator/kube/list.ts';
-import type { KubeRequest, KubeTransport } from '../../operator/kube/transport.ts';
+import type { KubeTransport } from '../../operator/kube/transport.ts';
 import { killComponent, startComponent } from '../cluster/components.ts';
 import { until } from '../cluster/until.ts';
 import {

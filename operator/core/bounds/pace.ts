@@ -1,5 +1,5 @@
+import type { Raise, ScaleMemory } from '../scale-memory.ts';
 import type { Millis } from '../known.ts';
-import type { Raise, ScaleMemory } from '../state.ts';
 import type { Rule } from './bound.ts';
 
 const MINUTE_MS: Millis = 60_000;

@@ -1,6 +1,7 @@
+import type { Looked } from './looked.ts';
 import type { Millis } from '../known.ts';
 import { FOR_A_MARK, fingerprintOf, whyNot } from './settled.ts';
-import type { DrainStep, Looked } from './steps.ts';
+import type { DrainStep } from './steps.ts';
 import type { DrainReplica } from './view.ts';
 
 /** A result of a readiness probe that is older than this has reached the API server. */

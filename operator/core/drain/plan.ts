@@ -1,7 +1,8 @@
+import type { Looked } from './looked.ts';
 import { markSteps } from './mark.ts';
 import { CORDON_SECONDS, proofOf } from './proof.ts';
 import { ALL, type Precondition, loweringMayBeUnderWay, whyNot } from './settled.ts';
-import type { DrainPlan, DrainStep, Looked, ProvenReplica } from './steps.ts';
+import type { DrainPlan, DrainStep, ProvenReplica } from './steps.ts';
 import { silenceOf } from './silence.ts';
 import { isDue, recentFailures } from './step-outcome.ts';
 import { chooseVictims } from './victims.ts';

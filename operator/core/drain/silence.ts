@@ -1,7 +1,7 @@
-import type { PoolEvent } from '../decision.ts';
+import type { Looked } from './looked.ts';
+import type { PoolEvent } from '../pool-event.ts';
 import type { Millis } from '../known.ts';
 import { failureOf } from './step-outcome.ts';
-import type { Looked } from './steps.ts';
 import type { DrainMemory, DrainReplica, DrainView, Silence } from './view.ts';
 
 /** Twice as long as a cordon holds: whatever was told before has run out. */

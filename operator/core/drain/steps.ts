@@ -1,6 +1,4 @@
-import type { Proof } from './proof.ts';
-import type { Precondition } from './settled.ts';
-import type { DrainMemory, DrainReplica, DrainView, Mark } from './view.ts';
+import type { DrainMemory, DrainReplica, Mark } from './view.ts';
 
 /** One thing to do to one replica. */
 export type DrainStep = Readonly<{ name: string; uid: string }> &
@@ -30,18 +28,4 @@ export type DrainPlan = Readonly<{
   /** Those whose drain takes longer than its limit. */
   overdue: readonly DrainReplica[];
   memory: DrainMemory;
-}>;
-
-/** What one look at the view says, for every part of the plan. */
-export type Looked = Readonly<{
-  view: DrainView;
-  preconditions: readonly Precondition[];
-  proofOf: (replica: DrainReplica) => Proof;
-  /** UIDs of those that are to go. */
-  leaving: ReadonlySet<string>;
-  /** UIDs of those that are given back to work because they took too long. */
-  spared: ReadonlySet<string>;
-  overdue: readonly DrainReplica[];
-  /** A lower number may still arrive, or be carried out. */
-  underWay: boolean;
 }>;

@@ -1,6 +1,5 @@
+import type { FailureReason, Ledger } from '../restarts/view.ts';
 import type { PoolStatus } from '../../api/pool.ts';
-import type { FailureReason } from '../restarts/failures.ts';
-import type { Ledger } from '../restarts/ledger.ts';
 import { parseIsoTime, preciseTime } from '../time.ts';
 
 type LedgerStatus = NonNullable<PoolStatus['restarts']>;

@@ -1,10 +1,9 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { known, type Millis } from '../known.ts';
-import type { Ledger } from './ledger.ts';
 import { planRestarts } from './plan.ts';
 import { podOf, SPEC, START, workOf } from './restarts.fixture.ts';
-import { firstRestartMemory, type RestartMemory, type RestartView } from './view.ts';
+import { firstRestartMemory, type RestartMemory, type RestartView, type Ledger } from './view.ts';
 
 /** `asks`: the pass asks the replica itself, and does not go by what it said last. */
 type Happening =

@@ -1,10 +1,7 @@
 import { titleOf } from '../dependencies/check.ts';
 import type { Millis } from '../known.ts';
 import { count, firstLine, sayLength } from '../sentence.ts';
-import type { RestartReplica, RestartView, WorkerContainer } from './view.ts';
-import type { WedgeMemory } from './wedged.ts';
-
-export type FailureReason = 'CrashLoop' | 'CannotReachDependency' | 'Wedged' | 'NodeCannotStart';
+import type { FailureReason, RestartReplica, RestartView, WedgeMemory, WorkerContainer } from './view.ts';
 
 /** A replica that a restart could cure. */
 export type Failure = Readonly<{ uid: string; name: string; reason: FailureReason; since: Millis; because: string }>;

@@ -1,10 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { known, type Millis } from '../known.ts';
-import type { Ledger } from './ledger.ts';
 import { planRestarts, type RestartPlan } from './plan.ts';
 import { crashing, podOf, SPEC, START, workOf } from './restarts.fixture.ts';
-import { firstRestartMemory, type RestartMemory, type RestartReplica, type RestartView } from './view.ts';
+import { firstRestartMemory, type RestartMemory, type RestartReplica, type RestartView, type Ledger } from './view.ts';
 
 /** What can happen to one pool. `crash`: the operator dies in a pass, after so many of its writes. */
 type Happening =

@@ -1,23 +1,6 @@
 import type { Millis } from '../known.ts';
 import { parseIsoTime } from '../time.ts';
-import type { FailureReason } from './failures.ts';
-import type { RestartMemory, RestartReplica, RestartSpec } from './view.ts';
-
-/** A retry that was taken from the budget and is being carried out. */
-export type Pending = Readonly<{ pod: string; uid: string; at: Millis; reason: FailureReason }>;
-
-/** The account of one pool and one template. It stands in the status, and is written there before anything is deleted. */
-export type Ledger = Readonly<{
-  templateHash: string;
-  used: number;
-  pending?: Pending;
-  lastFailureAt?: Millis;
-  lastRetryAt?: Millis;
-  /** Not before this time; drawn once for each retry. */
-  nextRetryAt?: Millis;
-  /** A replica of this template was once Ready. */
-  everReady: boolean;
-}>;
+import type { Ledger, RestartMemory, RestartReplica, RestartSpec } from './view.ts';
 
 const newLedger = (templateHash: string): Ledger => ({ templateHash, used: 0, everReady: false });
 

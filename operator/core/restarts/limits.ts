@@ -1,6 +1,5 @@
 import type { Millis } from '../known.ts';
-import type { Ledger } from './ledger.ts';
-import type { RestartView } from './view.ts';
+import type { RestartView, Ledger } from './view.ts';
 
 export const MINUTE: Millis = 60_000;
 

@@ -1,21 +1,19 @@
 import type { Millis } from '../known.ts';
 import { count, sayLength } from '../sentence.ts';
-import { type Failure, type FailureReason, findFailures } from './failures.ts';
+import { type Failure, findFailures } from './failures.ts';
 import {
   backoffOf,
   fullAgainAt,
   giveBack,
   isFullAgain,
-  type Ledger,
   openLedger,
-  type Pending,
   readRetryRequest,
   type RetryRequest,
   settle,
 } from './ledger.ts';
 import { limitOf, MINUTE, mayRetry } from './limits.ts';
 import { CORDON_LIMIT_MS, FRESH_MS, nextTelling } from './telling.ts';
-import type { RestartMemory, RestartReplica, RestartView } from './view.ts';
+import type { RestartMemory, RestartReplica, RestartView, FailureReason, Ledger, Pending } from './view.ts';
 import { watchFetching } from './wedged.ts';
 
 /** One deletion, with the UID of the pod that is meant. Only ever of the `pending` that already stands in the status. */

@@ -1,5 +1,4 @@
 import { known, type Millis } from '../known.ts';
-import type { Ledger } from './ledger.ts';
 import { planRestarts, type RestartPlan } from './plan.ts';
 import {
   firstRestartMemory,
@@ -8,6 +7,7 @@ import {
   type RestartSpec,
   type RestartView,
   type WorkerContainer,
+  type Ledger,
 } from './view.ts';
 
 export const START: Millis = 1_767_614_400_000;

@@ -1,6 +1,5 @@
 import type { Millis } from '../known.ts';
-import type { Ledger } from './ledger.ts';
-import type { RestartMemory, RestartView } from './view.ts';
+import type { RestartMemory, RestartView, Ledger } from './view.ts';
 
 /** What a replica said of its jobs longer ago than this takes nobody away: it is asked again for the pass that deletes. */
 export const FRESH_MS: Millis = 2_000;

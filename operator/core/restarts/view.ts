@@ -1,7 +1,5 @@
 import type { LocalFault } from '../dependencies/judge.ts';
 import type { Known, Millis } from '../known.ts';
-import type { Ledger } from './ledger.ts';
-import type { WedgeMemory } from './wedged.ts';
 
 /** What a replica says of itself in `/health`, besides its dependencies. */
 export type ReplicaWork = Readonly<{
@@ -58,6 +56,30 @@ export type RestartSpec = Readonly<{
   /** How long a replica that still runs jobs may take to end them. */
   drainTimeoutMs: Millis;
 }>;
+
+export type FailureReason = 'CrashLoop' | 'CannotReachDependency' | 'Wedged' | 'NodeCannotStart';
+
+/** A retry that was taken from the budget and is being carried out. */
+export type Pending = Readonly<{ pod: string; uid: string; at: Millis; reason: FailureReason }>;
+
+/** The account of one pool and one template. It stands in the status, and is written there before anything is deleted. */
+export type Ledger = Readonly<{
+  templateHash: string;
+  used: number;
+  pending?: Pending;
+  lastFailureAt?: Millis;
+  lastRetryAt?: Millis;
+  /** Not before this time; drawn once for each retry. */
+  nextRetryAt?: Millis;
+  /** A replica of this template was once Ready. */
+  everReady: boolean;
+}>;
+
+/** Since when a replica could have taken a job and has taken none. */
+export type WedgeEntry = Readonly<{ since: Millis; process: string; lastFetch: string | null }>;
+
+/** By UID. */
+export type WedgeMemory = Readonly<Record<string, WedgeEntry>>;
 
 /** All that the restarts of one pool depend on. */
 export type RestartView = Readonly<{

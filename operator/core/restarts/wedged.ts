@@ -1,11 +1,4 @@
-import type { Millis } from '../known.ts';
-import type { ReplicaWork, RestartView } from './view.ts';
-
-/** Since when a replica could have taken a job and has taken none. */
-type Entry = Readonly<{ since: Millis; process: string; lastFetch: string | null }>;
-
-/** By UID. */
-export type WedgeMemory = Readonly<Record<string, Entry>>;
+import type { ReplicaWork, RestartView, WedgeEntry, WedgeMemory } from './view.ts';
 
 /**
  * The replicas that could take a job at every look since the time that is kept. Whatever stands in the way of a fetch
@@ -14,7 +7,7 @@ export type WedgeMemory = Readonly<Record<string, Entry>>;
  */
 export function watchFetching({ now, replicas, jobsMayStart, memory, spec }: RestartView): WedgeMemory {
   if (!replicas.ok || !jobsMayStart) return {};
-  const entries = replicas.value.flatMap(({ uid, ready, work, worker }): readonly (readonly [string, Entry])[] => {
+  const entries = replicas.value.flatMap(({ uid, ready, work, worker }): readonly (readonly [string, WedgeEntry])[] => {
     if (!work.ok || worker.state !== 'Running') return [];
     const { processStart: process, lastFetch } = work.value;
     const before = memory.wedge[uid];

@@ -1,6 +1,6 @@
+import type { KubeRequest } from '../../kube/request.ts';
 import { expect, it } from 'vitest';
 import { errorFromAnswer } from '../../kube/errors.ts';
-import type { KubeRequest } from '../../kube/transport.ts';
 import { ProxiedHealthClient } from './health-proxy.ts';
 import { sampleReport } from '../../../test/fixtures/health-report.ts';
 
