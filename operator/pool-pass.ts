@@ -20,6 +20,7 @@ import { type PoolObject, poolType } from './observe/cluster.ts';
 import { factsOf } from './observe/queue/depth.ts';
 import { originOf } from './observe/replicas/witness.ts';
 import { gather, type GatherParts, type Observation } from './observe/gather.ts';
+import { armWaking, nextLookInMs } from './observe/until-next-pass.ts';
 
 export type PassParts = Readonly<{
   gather: GatherParts;
@@ -236,25 +237,6 @@ function queueToExport(pool: Pool, { state, depth }: Observation): Parameters<Re
   const hasNone = state.replicas.ok && state.replicas.value.length === 0;
   if (!hasNone || depth === undefined || !state.queue.ok) return undefined;
   return { name: pool.spec.queue.name, facts: factsOf(depth, state.queue.at) };
-}
-
-/** Blocks on the queue's stream from the tip of this very reading, so that nothing between the two is missed. */
-function armWaking({ state, redis, tip }: Observation, decision: Decision, woken: boolean): void {
-  if (redis === undefined) return;
-  if (decision.wake === 'none') return redis.unwatch();
-  // The workers served and nothing has happened since: the pool waits from where it waited.
-  if (tip === undefined) return redis.keepWatching(decision.wake) ? undefined : redis.unwatch();
-  const changedNothing =
-    decision.actions.length === 0 && decision.drainSteps.length === 0 && state.queue.ok && state.queue.value.ready > 0;
-  if (woken && changedNothing) redis.rest();
-  redis.watch(tip, decision.wake);
-}
-
-/** What sleeps is looked at again when a Secret of it is to be read, for that is not watched. */
-function nextLookInMs({ redis, againInMs, secretsDueInMs }: Observation, { recheckAfterMs, sleepsForMs }: Decision) {
-  if (redis === undefined) return Math.min(recheckAfterMs, againInMs);
-  const sleep = sleepsForMs === undefined ? {} : { sleepsForMs: Math.min(sleepsForMs, secretsDueInMs) };
-  return Math.min(redis.lookAgainInMs({ recheckAfterMs, ...sleep }), againInMs);
 }
 
 /** In the versions that were looked at, so that a mark is written on no other. */

@@ -260,7 +260,6 @@ describe('pools that sleep', () => {
   };
   /** A machine that takes longer than the moment sees the next look. */
   const LONG_MS = 120_000;
-  const SLEEPS = { recheckAfterMs: PERIOD_MS, sleepsForMs: 600_000 };
 
   it(
     'are compared with their last reading by one script, and only those of which there is news are looked at',
@@ -275,8 +274,9 @@ describe('pools that sleep', () => {
       const scripts = async () => Number(/cmdstat_eval_ro:calls=(\d+)/.exec(await root.info('commandstats'))?.[1]);
       const before = await scripts();
       almostDue();
-      expect(pools.slice(0, 3).map((pool) => pool.lookAgainInMs(SLEEPS))).toEqual([600_000, 600_000, 600_000]);
-      expect(pools[3]?.lookAgainInMs({ recheckAfterMs: PERIOD_MS })).toBeLessThanOrEqual(2000);
+      for (const pool of pools.slice(0, 3)) pool.compareReadings(true);
+      expect(pools.map((pool) => pool.isCompared())).toEqual([true, true, true, false]);
+      expect(pools[3]?.slowPollInMs()).toBeLessThanOrEqual(2000);
       await until(() => Promise.resolve(news.length > 0 && read.length > 1), {
         what: 'they were compared',
         limitMs: 90_000,
@@ -294,7 +294,7 @@ describe('pools that sleep', () => {
       const { server, news, put, almostDue } = await scene();
       const pools = await Promise.all(['a', 'b'].map(put));
       almostDue();
-      for (const pool of pools) pool.lookAgainInMs(SLEEPS);
+      for (const pool of pools) pool.compareReadings(true);
       await server.stop();
       await until(() => Promise.resolve(news.length > 1), { what: 'both are looked at', limitMs: 90_000 });
       expect([...new Set(news)].toSorted()).toEqual(['ns/a', 'ns/b']);
@@ -302,10 +302,16 @@ describe('pools that sleep', () => {
     LONG_MS,
   );
 
-  it('are looked at as often as ever while they do not wait for an event', async () => {
-    const { put } = await scene();
+  it('are not compared while they do not wait for an event, or while what was read last is not known', async () => {
+    const { put, server } = await scene();
     const pool = await put('a');
     pool.unwatch();
-    expect(pool.lookAgainInMs(SLEEPS)).toBe(PERIOD_MS);
+    pool.compareReadings(true);
+    expect(pool.isCompared()).toBe(false);
+    const other = await put('b');
+    await server.stop();
+    await other.read(fresh);
+    other.compareReadings(true);
+    expect(other.isCompared()).toBe(false);
   });
 });

@@ -1,4 +1,3 @@
-import type { Decision } from '../../core/decision.ts';
 import type { ActiveJobs } from '../../core/drain/view.ts';
 import { type Known, type Millis, unknown } from '../../core/known.ts';
 import type { RedisAccess } from '../../core/state.ts';
@@ -58,8 +57,12 @@ export type PoolRedis = Readonly<{
   /** Leaves the pool out of waking for a while: its last event changed nothing. */
   rest: () => void;
   unwatch: () => void;
-  /** The longest time after which to look again although no event came: until then, readings are compared where that is enough. */
-  lookAgainInMs: (decided: Pick<Decision, 'recheckAfterMs' | 'sleepsForMs'>) => Millis;
+  /** While the pool waits for an event: whether the slow poll only compares its readings, or sees to a pass each time. */
+  compareReadings: (enough: boolean) => void;
+  /** Nothing but news needs a pass. */
+  isCompared: () => boolean;
+  /** The longest time after which to look again although no event came, of a pool whose readings are not compared. */
+  slowPollInMs: () => Millis;
 }>;
 
 type Shared = {
@@ -225,7 +228,13 @@ export class RedisAccessRegistry {
         waker.unwatch(poolKey);
         slowPoll.setSleep(poolKey, 'awake');
       },
-      lookAgainInMs: (decided) => this.#lookAgainInMs(poolKey, shared, decided),
+      compareReadings: (enough) => {
+        if (slowPoll.sleepOf(poolKey) === 'awake') return;
+        const isComparable = waker.isWaiting(poolKey) && this.#uses.get(poolKey)?.seen !== undefined;
+        slowPoll.setSleep(poolKey, enough && isComparable ? 'compared' : 'looks');
+      },
+      isCompared: () => slowPoll.sleepOf(poolKey) === 'compared',
+      slowPollInMs: () => this.#slowPollInMs(poolKey, shared),
     };
   }
 
@@ -250,17 +259,10 @@ export class RedisAccessRegistry {
     return reading;
   }
 
-  #lookAgainInMs(
-    poolKey: string,
-    { waker, slowPoll }: Shared,
-    { recheckAfterMs, sleepsForMs }: Pick<Decision, 'recheckAfterMs' | 'sleepsForMs'>,
-  ): Millis {
-    const isAsleep = slowPoll.sleepOf(poolKey) !== 'awake';
-    const mayRest = isAsleep && waker.isWaiting(poolKey) && this.#uses.get(poolKey)?.seen !== undefined;
-    if (isAsleep) slowPoll.setSleep(poolKey, mayRest && sleepsForMs !== undefined ? 'compared' : 'looks');
-    if (mayRest && sleepsForMs !== undefined) return sleepsForMs;
-    const slow = isAsleep ? slowPoll.inMs(poolKey, this.#options.now()) : Number.POSITIVE_INFINITY;
-    return Math.min(recheckAfterMs, slow, waker.isPausing(poolKey) ? POLL_AT_REST_MS : slow);
+  #slowPollInMs(poolKey: string, { waker, slowPoll }: Shared): Millis {
+    const isAwake = slowPoll.sleepOf(poolKey) === 'awake';
+    const slow = isAwake ? Number.POSITIVE_INFINITY : slowPoll.inMs(poolKey, this.#options.now());
+    return waker.isPausing(poolKey) ? Math.min(slow, POLL_AT_REST_MS) : slow;
   }
 }
 
