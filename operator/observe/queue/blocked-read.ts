@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { sleep } from '../../kube/wait.ts';
 import { isAnswer, type RedisConnection } from './redis-connection.ts';
-import type { Streams } from './watch-set.ts';
+import { covers, type Streams } from './watch-set.ts';
 
 /** The read can be on its way to Redis while the interruption arrives by the other connection; so it is sent again. */
 const TRIES = 20;
@@ -58,6 +58,11 @@ export class BlockedRead {
     } finally {
       this.#streams = undefined;
     }
+  }
+
+  /** True when the read that is under way hears of this stream from there on, or none is. Cheaper than to compare all. */
+  hears(stream: string, tip: string): boolean {
+    return this.#streams === undefined || covers(this.#streams, new Map([[stream, tip]]));
   }
 
   /** Ends the read that is under way unless `isEnough` says that it may go on. Many calls in one turn are one. */

@@ -66,7 +66,9 @@ export class BlockingReader {
     this.#set.set(watch);
     this.#changed?.resolve();
     if (!this.#running) void this.#loop();
-    else this.#blocked.interruptUnless((blocked) => covers(blocked, this.#set.streams(this.#options.now())));
+    else if (!this.#blocked.hears(watch.stream, watch.tip)) {
+      this.#blocked.interruptUnless((blocked) => covers(blocked, this.#set.streams(this.#options.now())));
+    }
   }
 
   /** A read under way may still hear of the pool; nobody is woken for it. */
