@@ -13,7 +13,7 @@ import type { Decision } from './core/decision.ts';
 import { statusOfInvalid } from './core/invalid.ts';
 import type { Millis } from './core/known.ts';
 import { firstMemory } from './core/memory.ts';
-import { writeStatusIn } from './core/status.ts';
+import { mayBeSaidLater, writeStatusIn } from './core/status.ts';
 import type { KubeClient } from './kube/client.ts';
 import { keyOf, refOf } from './kube/resources.ts';
 import { type PoolObject, poolType } from './observe/cluster.ts';
@@ -52,11 +52,12 @@ type Acted =
   | Readonly<{ kind: 'done'; memory: ScaleMemory }>
   | Extract<ApplyOutcome, { kind: 'conflict' | 'failed' | 'unanswered' }>;
 type Acting = Readonly<{ decision: Decision; observation: Observation; pool: Pool; signal: AbortSignal }>;
+type Said = Readonly<{ entry: Entry; before: PoolStatus | undefined; next: PoolStatus; mayWait?: boolean }>;
 type Failed = Readonly<{ decision: Decision }> & Extract<ApplyOutcome, { kind: 'failed' }>;
 
 const AGAIN_MS: Millis = 50;
 const INVALID_AGAIN_MS: Millis = 30_000;
-const STATUS_LATER_MS: Millis = 500;
+const STATUS_LATER_MS: Millis = 1000;
 
 /** One pass over one pool: observe, decide, act. Level-based: it starts from what is, and running it twice changes nothing. */
 export class PoolPass {
@@ -117,12 +118,11 @@ export class PoolPass {
     if (isConflict) return AGAIN_MS;
     entry.memory = acted.memory;
     armWaking(observation, decision, woken);
-    const onlyScaled = decision.actions.length > 0 && decision.actions.every(({ kind }) => kind === 'apply');
+    const target = { type: poolType, ...object };
     // A burst on many pools: every pool gets its number before any gets its status.
-    const owedInMs =
-      onlyScaled && this.#parts.crowded()
-        ? STATUS_LATER_MS
-        : await this.#writeStatus({ type: poolType, ...object }, { entry, before: pool.status, next: decision.status });
+    const mayWait = this.#parts.crowded() && mayBeSaidLater(pool.status, decision.status);
+    const said = { entry, before: pool.status, next: decision.status, mayWait };
+    const owedInMs = await this.#writeStatus(target, said);
     reporter.events(pool, decision.events);
     reporter.drained(pool, decision.drainOutcomes);
     reporter.interrupted(pool, decision.interruptions);
@@ -182,7 +182,7 @@ export class PoolPass {
   /** Resolves with the time after which numbers that changed are to be written, when that is not now. */
   async #writeStatus(
     target: StatusTarget,
-    { entry, before, next }: Readonly<{ entry: Entry; before: PoolStatus | undefined; next: PoolStatus }>,
+    { entry, before, next, mayWait = false }: Said,
   ): Promise<Millis | undefined> {
     const now = this.#parts.now();
     const { statusWrittenAt } = entry.memory;
@@ -192,6 +192,7 @@ export class PoolPass {
       statusWrittenAt === undefined ? { now } : { now, writtenAt: statusWrittenAt },
     );
     if (inMs !== 0) return inMs;
+    if (mayWait) return STATUS_LATER_MS;
     const outcome = await writeStatus(this.#parts.client, target, next);
     this.#parts.reporter.wrote('status', outcome);
     if (outcome === 'conflict') this.#parts.enqueue(keyOf(target));

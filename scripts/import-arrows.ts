@@ -18,6 +18,7 @@ const GROUND = ['operator/kube', 'operator/api', 'operator/telemetry'];
 /** The arrows of the layout: main → loop, http → observe, core, act → kube, api. Everyone may be told to telemetry. */
 const ROOMS: Readonly<Record<string, Room>> = {
   'operator/main.ts': { imports: ['operator'], why: 'main puts the parts of the operator together' },
+  'operator/assembly': { imports: ['operator'], why: 'assembly is the part of main that makes the others' },
   'operator/pool-pass.ts': { imports: [...STAGES, ...GROUND], why: 'a pass goes through the stages' },
   'operator/watch-cluster.ts': {
     imports: ['operator/observe', 'operator/loop', 'operator/config.ts', ...GROUND],

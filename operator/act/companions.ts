@@ -38,9 +38,9 @@ export class Companions {
   }
 
   /** No replica needs it to start: the number of replicas goes first, of every pool. */
-  async makeBudget({ makesBudget, actions }: Decision, { pool, memory, signal }: Work): Promise<DrainMemory> {
+  async makeBudget({ makesBudget }: Decision, { pool, memory, signal }: Work): Promise<DrainMemory> {
     const { client, now, crowded, onRefused } = this.#options;
-    if (!makesBudget || (actions.length > 0 && crowded())) return memory;
+    if (!makesBudget || crowded()) return memory;
     const because = await makeDisruptionBudget(client, pool, signal);
     if (because !== undefined) onRefused(pool, because);
     return { ...memory, budgetAt: now() };

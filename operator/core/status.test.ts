@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { decide } from './decide.ts';
 import { known } from './known.ts';
 import { NOON, queueOf, stateOf } from './state.fixture.ts';
-import { writeStatusIn } from './status.ts';
+import { mayBeSaidLater, writeStatusIn } from './status.ts';
 import { isoTime } from './time.ts';
 
 const statusAt = (ready: number, now: number, before = stateOf().pool.status) => {
@@ -34,6 +34,15 @@ describe('writing a status', () => {
     const next = statusAt(0, NOON + 3_600_000, first);
     expect(next).not.toEqual(first);
     expect(writeStatusIn(first, next, { writtenAt: NOON, now: NOON + 3_600_000 })).toBeUndefined();
+  });
+
+  it('lets wait until other pools have their replicas whatever nothing follows from', () => {
+    const counting = { ...first, restarts: { templateHash: 'hash', used: 1, left: 2, everReady: true } };
+    const pending = { pod: 'pod-0', uid: 'u', at: isoTime(NOON), reason: 'CrashLoop' };
+    expect(mayBeSaidLater(first, statusAt(60, NOON + 500, first))).toBe(true);
+    expect(mayBeSaidLater(counting, counting)).toBe(true);
+    expect(mayBeSaidLater(undefined, first)).toBe(false);
+    expect(mayBeSaidLater(counting, { ...counting, restarts: { ...counting.restarts, pending } })).toBe(false);
   });
 
   it('writes no renewal of a cordon, but that one begins, ends, and that the one shown is over', () => {

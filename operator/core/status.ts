@@ -131,6 +131,12 @@ export function writeStatusIn(
   return since.writtenAt === undefined ? 0 : Math.max(0, since.writtenAt + NUMBERS_EVERY_MS - since.now);
 }
 
+/** What was never said, and what a retry is counted by, does not wait until other pools have their replicas. */
+export const mayBeSaidLater = (before: PoolStatus | undefined, next: PoolStatus): boolean =>
+  before !== undefined && isSame(accountOf(before.restarts), accountOf(next.restarts));
+
+const isSame = (before: unknown, next: unknown): boolean => JSON.stringify(before) === JSON.stringify(next);
+
 const headline = (status: PoolStatus): string =>
   JSON.stringify([
     status.observedGeneration,

@@ -56,6 +56,21 @@ async function counted(outcome: string): Promise<number> {
 }
 
 describe('an event recorder', () => {
+  it('sends nothing while others need the API server more, and everything afterwards or when it stops', async () => {
+    let crowded = true;
+    const events = recorder({ crowded: () => crowded });
+    events.record(event('3 → 5'));
+    events.record(event('5 → 8', 'u2'));
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    expect(written).toEqual([]);
+    crowded = false;
+    await sent(2);
+    crowded = true;
+    events.record(event('8 → 9', 'u3'));
+    await events.stop();
+    expect(written).toHaveLength(3);
+  });
+
   it('makes one event with a count of what is said again, at most once a minute', async () => {
     const events = recorder();
     events.record(event('3 → 5'));

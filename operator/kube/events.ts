@@ -19,8 +19,10 @@ export type EventRecorderOptions = Readonly<{
   metrics?: KubeMetrics;
   /** For each object; 25 at once, then one in five minutes. */
   perObject?: RateLimit;
-  /** Events that may wait to be sent; 1000. */
+  /** Events that may wait to be sent; 5000. */
   queueSize?: number;
+  /** While it says so, others of this process need the API server more: events wait. */
+  crowded?: () => boolean;
   now?: () => number;
 }>;
 
@@ -39,6 +41,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
 type Outcome = 'sent' | 'failed' | 'throttled' | 'dropped';
 const outcomes: readonly Outcome[] = ['sent', 'failed', 'throttled', 'dropped'];
 const rememberedObjects = 5_000;
+const crowdLookMs = 100;
 
 class QueueingRecorder implements EventRecorder {
   private readonly options: EventRecorderOptions;
@@ -61,7 +64,7 @@ class QueueingRecorder implements EventRecorder {
     const entry = this.series.observe({ ...event, note: cutBytes(event.note, 1024) });
     if (!this.series.isDue(entry) || this.waiting.has(entry)) return;
     if (!this.bucketFor(event.regarding.uid).tryTake()) return this.count('throttled');
-    if (this.waiting.size >= (this.options.queueSize ?? 1_000)) return this.count('dropped');
+    if (this.waiting.size >= (this.options.queueSize ?? 5_000)) return this.count('dropped');
     this.waiting.add(entry);
     this.sending ??= this.sendAll();
   }
@@ -76,6 +79,7 @@ class QueueingRecorder implements EventRecorder {
     // The pass that records goes first; its own calls to the API server matter more.
     await sleep(0);
     for (const entry of this.waiting) {
+      while (!this.stopped && this.options.crowded?.() === true) await sleep(crowdLookMs);
       this.waiting.delete(entry);
       try {
         await this.send(entry);

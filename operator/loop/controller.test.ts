@@ -1,3 +1,4 @@
+import { Crowd } from './crowd.ts';
 import { Registry } from 'prom-client';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { soon } from '../../test/fixtures/soon.ts';
@@ -118,6 +119,7 @@ describe('a controller', () => {
 
   it('serves what an event asks for before it looks again at others, and says that more waits than it can do', async () => {
     const order: string[] = [];
+    const crowd = new Crowd();
     let release = (): void => {};
     run(
       async (key) => {
@@ -125,17 +127,18 @@ describe('a controller', () => {
         if (key === 'slow') await new Promise<void>((resolve) => (release = resolve));
         return key === 'again' && order.filter((each) => each === 'again').length === 1 ? { recheckAfterMs: 5 } : {};
       },
-      { concurrency: 1 },
+      { concurrency: 1, crowd },
     );
     controller.enqueue('again');
     controller.enqueue('slow');
     await soon(() => expect(order).toEqual(['again', 'slow']));
     await soon(() => expect(controller.queue.size('low')).toBe(1));
-    expect(controller.crowded()).toBe(false);
+    expect(crowd.isThere()).toBe(false);
     controller.enqueue('event');
-    expect(controller.crowded()).toBe(true);
+    expect(crowd.isThere()).toBe(true);
     release();
     await soon(() => expect(order).toEqual(['again', 'slow', 'event', 'again']));
+    expect(crowd.isThere()).toBe(false);
   });
 
   it('ends a pass at its time limit, and says when one does not end', async () => {

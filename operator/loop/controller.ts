@@ -2,9 +2,10 @@ import type { BackoffOptions } from '../kube/backoff.ts';
 import { isConflict, isTerminalRefusal, KubeError } from '../kube/errors.ts';
 import { type Logger, messageOf } from '../kube/log.ts';
 import { clampDelay, linkedSignal, settledWithin } from '../kube/wait.ts';
+import type { Crowd } from './crowd.ts';
 import { initControllerMetrics, type LoopMetrics, queueObserver, type ReconcileResult } from './metrics.ts';
 import type { OwnWrites } from './own-writes.ts';
-import { createWorkQueue, type Priority, type WorkQueue } from './workqueue.ts';
+import { createWorkQueue, type Priority, type QueueObserver, type WorkQueue } from './workqueue.ts';
 
 /** A failure that the same input would meet again: it is not repeated until the key is added again. */
 export class TerminalError extends Error {
@@ -35,14 +36,14 @@ export type ControllerOptions = Readonly<{
   resync?: Readonly<{ everyMs: number; keys: () => Iterable<string> }>;
   log: Logger;
   metrics?: LoopMetrics;
+  /** Is told how many keys wait that an event has added. */
+  crowd?: Crowd;
   random?: () => number;
 }>;
 
 export type Controller = Readonly<{
   name: string;
   queue: WorkQueue;
-  /** Keys wait that an event has added: more is asked for than can be done at once. */
-  crowded(): boolean;
   /** Adds a key; before `start` keys only gather. */
   enqueue(key: string, priority?: Priority): void;
   start(): void;
@@ -85,15 +86,20 @@ class PassController implements Controller {
   private resyncTimer: NodeJS.Timeout | undefined;
 
   constructor(options: ControllerOptions) {
-    const { name, metrics, backoff, random } = options;
+    const { name, metrics, crowd, backoff, random } = options;
     this.name = name;
     this.options = options;
     this.concurrency = options.concurrency ?? 4;
     this.timeLimitMs = options.timeLimitMs ?? 60_000;
+    const observer: QueueObserver = metrics ? queueObserver(metrics, name) : {};
+    const depth = (waiting: number): void => {
+      observer.depth?.(waiting);
+      crowd?.note(this.queue.size('normal'));
+    };
     this.queue = createWorkQueue({
       ...(backoff ? { backoff } : {}),
       ...(random ? { random } : {}),
-      ...(metrics ? { observer: queueObserver(metrics, name) } : {}),
+      observer: { ...observer, depth },
     });
     if (metrics) {
       initControllerMetrics(metrics, name, this.concurrency);
@@ -103,10 +109,6 @@ class PassController implements Controller {
 
   enqueue(key: string, priority?: Priority): void {
     this.queue.add(key, priority);
-  }
-
-  crowded(): boolean {
-    return this.queue.size('normal') > 0;
   }
 
   start(): void {
