@@ -12,4 +12,8 @@ const blows: readonly Blow[] = [
   { of: 'status', write: 5, when: 'before' },
   { of: 'status', write: 6, when: 'after' },
 ];
-testKilledRetries({ blows, leastKilled: blows.length, maxRetries: 2, limitMs: 600_000 });
+testKilledRetries({
+  parts: [{ when: 'at a write of a retry', blows, leastKilled: blows.length }],
+  maxRetries: 2,
+  limitMs: 600_000,
+});

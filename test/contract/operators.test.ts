@@ -1,15 +1,13 @@
 // Two real operators on one lease, under the rights that are shipped, and the API server's own record of what each of
 // them asked: no write of a deposed leader is carried out, whatever ended it.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { EPOCH_ANNOTATION } from '../../operator/api/names.ts';
 import { until } from '../cluster/until.ts';
 import { NO_AUDIT_LOG, onlyEmbedded } from '../fixtures/embedded-only.ts';
-import { installRights, kubeconfigOf } from '../fixtures/operators/account.ts';
 import { type Asked, isAccepted, isLease, isWrite, readAudit } from '../fixtures/operators/audit-log.ts';
+import { groundOfTests } from '../fixtures/operators/ground.ts';
 import type { OperatorProcess } from '../fixtures/operators/process.ts';
 import { OperatorScene } from '../fixtures/operators/scene.ts';
-import { type RedisServer, startRedis } from '../fixtures/redis.ts';
-import { type Api, connect, installCrd } from './api-server.ts';
 
 const CLUSTER = process.env['AWP_CLUSTER'] ?? '';
 const LEASE_SECONDS = 6;
@@ -18,24 +16,10 @@ const LEASE_MS = LEASE_SECONDS * 1000;
 const RETRY_MS = 2000;
 const env = { LEASE_DURATION_SECONDS: String(LEASE_SECONDS) };
 
-let api: Api;
-let redis: RedisServer;
-let kubeconfig: string;
-
-beforeAll(async () => {
-  api = connect();
-  await installCrd(api);
-  await installRights(api);
-  kubeconfig = await kubeconfigOf(api, 'agent-worker-pool');
-  redis = await startRedis();
-});
-afterAll(async () => {
-  await redis.stop();
-  await api.close();
-});
+const ground = groundOfTests();
 
 async function inScene(purpose: string, play: (scene: OperatorScene) => Promise<void>): Promise<void> {
-  const scene = await OperatorScene.open({ api, kubeconfig, redis, purpose });
+  const scene = await OperatorScene.open({ ...ground(), purpose });
   try {
     await play(scene);
   } finally {

@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { until } from '../cluster/until.ts';
-import { installOperator, onOperator } from '../fixtures/stage/install.ts';
+import { tenantOfTests } from '../fixtures/stage/ground.ts';
+import { onOperator } from '../fixtures/stage/install.ts';
 import {
   conditionOf,
   poolManifest,
@@ -10,20 +11,9 @@ import {
   untilPool,
   untilReplicas,
 } from '../fixtures/stage/pool.ts';
-import { stageOfTests } from '../fixtures/stage/stage.ts';
-import { openTenant, type Tenant, untilReady } from '../fixtures/stage/tenant.ts';
+import { untilReady } from '../fixtures/stage/tenant.ts';
 
-const stage = stageOfTests();
-let tenant: Tenant;
-
-beforeAll(async () => {
-  await installOperator(stage);
-  tenant = await openTenant(stage, 'bad-pools');
-});
-afterAll(async () => {
-  await tenant.close();
-  await stage.close();
-});
+const { stage, tenant } = tenantOfTests('bad-pools');
 
 const { worker: image } = stage.images;
 const refOf = (name: string): PoolRef => ({ namespace: tenant.namespace, name });

@@ -1,23 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { AgentWorkerPool } from '../../operator/api/pool.ts';
-import { installOperator } from '../fixtures/stage/install.ts';
+import { tenantOfTests } from '../fixtures/stage/ground.ts';
 import { type JobSource, jobSource } from '../fixtures/stage/jobs.ts';
 import { conditionOf, poolManifest, type PoolRef, untilPool } from '../fixtures/stage/pool.ts';
 import { startRedisInCluster } from '../fixtures/stage/redis.ts';
-import { stageOfTests } from '../fixtures/stage/stage.ts';
-import { openTenant, type Tenant, untilReady } from '../fixtures/stage/tenant.ts';
+import { untilReady } from '../fixtures/stage/tenant.ts';
 
-const stage = stageOfTests();
-let tenant: Tenant;
-
-beforeAll(async () => {
-  await installOperator(stage);
-  tenant = await openTenant(stage, 'bad-redis');
-});
-afterAll(async () => {
-  await tenant.close();
-  await stage.close();
-});
+const { stage, tenant } = tenantOfTests('bad-redis');
 
 const secretOf = (name: string, data: Readonly<Record<string, string>>) => ({
   apiVersion: 'v1',

@@ -1,23 +1,15 @@
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { KubeError } from '../../operator/kube/errors.ts';
 import { until } from '../cluster/until.ts';
+import { tenantOfTests } from '../fixtures/stage/ground.ts';
 import { installOperator, onOperator, OPERATOR_NAMESPACE } from '../fixtures/stage/install.ts';
-import { stageOfTests } from '../fixtures/stage/stage.ts';
-import { openTenant, type Tenant } from '../fixtures/stage/tenant.ts';
 
-const stage = stageOfTests();
+const { stage, tenant } = tenantOfTests('bad-start');
 const crds = join(resolve(import.meta.dirname, '../..'), 'crds');
-let tenant: Tenant;
 
-beforeAll(async () => {
-  await installOperator(stage);
-  tenant = await openTenant(stage, 'bad-start');
-});
 afterAll(async () => {
   await installOperator(stage);
-  await tenant.close();
-  await stage.close();
 });
 
 type OperatorPod = Readonly<{

@@ -1,22 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { until } from '../cluster/until.ts';
-import { installOperator } from '../fixtures/stage/install.ts';
+import { tenantOfTests } from '../fixtures/stage/ground.ts';
 import { conditionOf, poolManifest, type PoolRef, readPods, untilPool } from '../fixtures/stage/pool.ts';
-import { stageOfTests } from '../fixtures/stage/stage.ts';
-import { openTenant, type PoolOfTest, type Tenant, untilReady } from '../fixtures/stage/tenant.ts';
+import { type PoolOfTest, untilReady } from '../fixtures/stage/tenant.ts';
 
-const stage = stageOfTests();
+const { stage, tenant } = tenantOfTests('bad-workers');
 const { worker: image } = stage.images;
-let tenant: Tenant;
-
-beforeAll(async () => {
-  await installOperator(stage);
-  tenant = await openTenant(stage, 'bad-workers');
-});
-afterAll(async () => {
-  await tenant.close();
-  await stage.close();
-});
 
 const kubectl = (...args: string[]): Promise<string> => stage.kubectl.run(['-n', tenant.namespace, ...args]);
 

@@ -1,21 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { SCALED_OBJECTS, scaledObject } from '../fixtures/keda.ts';
-import { installOperator } from '../fixtures/stage/install.ts';
+import { tenantOfTests } from '../fixtures/stage/ground.ts';
 import { conditionOf, readDeployment, untilPool, untilReplicas } from '../fixtures/stage/pool.ts';
-import { stageOfTests } from '../fixtures/stage/stage.ts';
-import { openTenant, type PoolOfTest, type Tenant, untilReady } from '../fixtures/stage/tenant.ts';
+import { type PoolOfTest, untilReady } from '../fixtures/stage/tenant.ts';
 
-const stage = stageOfTests();
-let tenant: Tenant;
+const { stage, tenant } = tenantOfTests('beside');
 
-beforeAll(async () => {
-  await installOperator(stage);
-  tenant = await openTenant(stage, 'beside');
-});
 afterAll(async () => {
   await stage.kubectl.run(['delete', 'crd', SCALED_OBJECTS.metadata.name, '--ignore-not-found', '--timeout=120s']);
-  await tenant.close();
-  await stage.close();
 });
 
 const kubectl = (...args: string[]): Promise<string> => stage.kubectl.run(['-n', tenant.namespace, ...args]);

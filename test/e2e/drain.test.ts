@@ -1,22 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { until } from '../cluster/until.ts';
+import { tenantOfTests } from '../fixtures/stage/ground.ts';
 import { installOperator, onOperator } from '../fixtures/stage/install.ts';
 import { openOperatorMetrics } from '../fixtures/stage/operator-metrics.ts';
 import { readPods, untilPool, untilReplicas } from '../fixtures/stage/pool.ts';
-import { stageOfTests } from '../fixtures/stage/stage.ts';
-import { openTenant, type PoolOfTest, type Tenant } from '../fixtures/stage/tenant.ts';
+import type { PoolOfTest } from '../fixtures/stage/tenant.ts';
 
-const stage = stageOfTests();
-let tenant: Tenant;
-
-beforeAll(async () => {
-  await installOperator(stage);
-  tenant = await openTenant(stage, 'drain');
-});
-afterAll(async () => {
-  await tenant.close();
-  await stage.close();
-});
+const { stage, tenant } = tenantOfTests('drain');
 
 const kubectl = (...args: string[]): Promise<string> => stage.kubectl.run(['-n', tenant.namespace, ...args]);
 const eachOnce = (jobs: number) => ({ jobs, completed: jobs, failed: 0, lost: 0, runTwice: 0 });

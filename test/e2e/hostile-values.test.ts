@@ -1,21 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { until } from '../cluster/until.ts';
-import { installOperator, onOperator } from '../fixtures/stage/install.ts';
+import { tenantOfTests } from '../fixtures/stage/ground.ts';
+import { onOperator } from '../fixtures/stage/install.ts';
 import { conditionOf, poolManifest, type PoolRef, readPool, untilPool } from '../fixtures/stage/pool.ts';
-import { stageOfTests } from '../fixtures/stage/stage.ts';
-import { openTenant, type Tenant } from '../fixtures/stage/tenant.ts';
 
-const stage = stageOfTests();
-let tenant: Tenant;
-
-beforeAll(async () => {
-  await installOperator(stage);
-  tenant = await openTenant(stage, 'hostile');
-});
-afterAll(async () => {
-  await tenant.close();
-  await stage.close();
-});
+const { stage, tenant } = tenantOfTests('hostile');
 
 const eachOnce = (jobs: number) => ({ jobs, completed: jobs, failed: 0, lost: 0, runTwice: 0 });
 const secretOf = (name: string, value: string) => ({

@@ -1,23 +1,12 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { until } from '../cluster/until.ts';
 import { identitiesOf, readEvents } from '../fixtures/stage/health.ts';
-import { installOperator } from '../fixtures/stage/install.ts';
+import { tenantOfTests } from '../fixtures/stage/ground.ts';
 import { conditionOf, isReadyPod, readPods, readPool, untilPool } from '../fixtures/stage/pool.ts';
 import { embeddedOf } from '../fixtures/stage/sabotage.ts';
-import { stageOfTests } from '../fixtures/stage/stage.ts';
-import { openTenant, type PoolOfTest, type Tenant } from '../fixtures/stage/tenant.ts';
+import type { PoolOfTest } from '../fixtures/stage/tenant.ts';
 
-const stage = stageOfTests();
-let tenant: Tenant;
-
-beforeAll(async () => {
-  await installOperator(stage);
-  tenant = await openTenant(stage, 'node-drain');
-});
-afterAll(async () => {
-  await tenant.close();
-  await stage.close();
-});
+const { stage, tenant } = tenantOfTests('node-drain');
 
 /** Nothing of another namespace has it: `kubectl drain` selects by label and by no namespace. */
 const NAME = 'on-a-drained-node';

@@ -1,29 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { killComponent, startComponent } from '../cluster/components.ts';
 import { until } from '../cluster/until.ts';
-import { installOperator } from '../fixtures/stage/install.ts';
+import { tenantsOfTests } from '../fixtures/stage/ground.ts';
 import { conditionOf, isReadyPod, readPods, readPool, untilPool, untilReplicas } from '../fixtures/stage/pool.ts';
 import { embeddedOf, freezeRedis, killRedis } from '../fixtures/stage/sabotage.ts';
-import { stageOfTests } from '../fixtures/stage/stage.ts';
-import { openTenant, type PoolOfTest, type Tenant } from '../fixtures/stage/tenant.ts';
+import type { PoolOfTest } from '../fixtures/stage/tenant.ts';
 
-const stage = stageOfTests();
+const { stage, openTenant: aTenant } = tenantsOfTests();
 const embedded = embeddedOf(stage);
 /** BullMQ's; a job whose worker has not renewed its lock for so long is taken for lost, and run again. */
 const LOCK_LIFE_MS = 30_000;
-
-const tenants: Tenant[] = [];
-const aTenant = async (purpose: string): Promise<Tenant> => {
-  const tenant = await openTenant(stage, purpose);
-  tenants.push(tenant);
-  return tenant;
-};
-
-beforeAll(() => installOperator(stage));
-afterAll(async () => {
-  await Promise.all(tenants.map((tenant) => tenant.close()));
-  await stage.close();
-});
 
 /** No job may be lost or fail, whatever happens. */
 const allDone = (jobs: number) => ({ jobs, completed: jobs, failed: 0, lost: 0 });

@@ -1,23 +1,12 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { EPOCH_ANNOTATION } from '../../operator/api/names.ts';
 import { deployments } from '../../operator/kube/resources.ts';
 import { until } from '../cluster/until.ts';
-import { installOperator, onOperator } from '../fixtures/stage/install.ts';
+import { tenantOfTests } from '../fixtures/stage/ground.ts';
+import { onOperator } from '../fixtures/stage/install.ts';
 import { conditionOf, isReadyPod, type PoolRef, readPods, untilPool } from '../fixtures/stage/pool.ts';
-import { stageOfTests } from '../fixtures/stage/stage.ts';
-import { openTenant, type Tenant } from '../fixtures/stage/tenant.ts';
 
-const stage = stageOfTests();
-let tenant: Tenant | undefined;
-
-beforeAll(async () => {
-  await installOperator(stage);
-  tenant = await openTenant(stage, 'rotation');
-});
-afterAll(async () => {
-  await tenant?.close();
-  await stage.close();
-});
+const { stage, tenant } = tenantOfTests('rotation');
 
 type Found = Readonly<{
   metadata: Readonly<{ annotations: Readonly<Record<string, string>> }>;

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { until } from '../cluster/until.ts';
 import { kubectlAwp } from '../fixtures/stage/kubectl-awp.ts';
-import { installOperator } from '../fixtures/stage/install.ts';
+import { tenantOfTests } from '../fixtures/stage/ground.ts';
 import {
   conditionOf,
   poolManifest,
@@ -10,20 +10,8 @@ import {
   untilPool,
   untilReplicas,
 } from '../fixtures/stage/pool.ts';
-import { stageOfTests } from '../fixtures/stage/stage.ts';
-import { openTenant, type Tenant } from '../fixtures/stage/tenant.ts';
 
-const stage = stageOfTests();
-let tenant: Tenant;
-
-beforeAll(async () => {
-  await installOperator(stage);
-  tenant = await openTenant(stage, 'scaling');
-});
-afterAll(async () => {
-  await tenant.close();
-  await stage.close();
-});
+const { stage, tenant } = tenantOfTests('scaling');
 
 const kubectl = (...args: string[]): Promise<string> => stage.kubectl.run(['-n', tenant.namespace, ...args]);
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../cluster/until.ts';
 import { identitiesOf, readEvents } from '../fixtures/stage/health.ts';
-import { installOperator } from '../fixtures/stage/install.ts';
+import { tenantOfTests } from '../fixtures/stage/ground.ts';
 import {
   conditionOf,
   isReadyPod,
@@ -11,23 +11,16 @@ import {
   readPool,
   untilPool,
 } from '../fixtures/stage/pool.ts';
-import { stageOfTests } from '../fixtures/stage/stage.ts';
 import { startSupabase, SUPABASE_TABLE, type SupabaseStandIn } from '../fixtures/stage/supabase.ts';
-import { openTenant, type Tenant } from '../fixtures/stage/tenant.ts';
 
-const stage = stageOfTests();
-let tenant: Tenant;
+const { stage, tenant } = tenantOfTests('supabase');
 let supabase: SupabaseStandIn;
 
 beforeAll(async () => {
-  await installOperator(stage);
-  tenant = await openTenant(stage, 'supabase');
   supabase = await startSupabase(stage, tenant.namespace);
 });
 afterAll(async () => {
   await supabase?.stop();
-  await tenant?.close();
-  await stage.close();
 });
 
 const ref = (key: string) => ({ secretKeyRef: { name: 'supabase', key } });
@@ -87,6 +80,7 @@ describe('a Supabase that is required', () => {
 
   it('that is out lets one replica start where there is none and jobs wait, to see whether it is over', async () => {
     const { ref: pool, jobs } = await tenant.addPool({ name: 'canary', ...OPTIONS, minReplicas: 0 });
+    await untilWell(pool);
     await supabase.answer(503);
     await untilSaid(pool, 'DependencyUnavailable', /Supabase is out: for the operator it answers 503/);
     const ids = await jobs.add({ jobs: 100, minMs: 100, maxMs: 200 });

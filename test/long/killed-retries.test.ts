@@ -1,4 +1,18 @@
 import { everyWrite } from '../fixtures/operators/killed-retries.ts';
 import { testKilledRetries } from '../fixtures/operators/killed-retries-suite.ts';
 
-testKilledRetries({ blows: everyWrite(), leastKilled: 40, maxRetries: 3, limitMs: 3_600_000 });
+const PART = 12;
+const CLOSED = [0, 1, 2].map((part) => [part * PART + 1, (part + 1) * PART] as const);
+
+testKilledRetries({
+  maxRetries: 3,
+  limitMs: 1_800_000,
+  parts: [
+    ...CLOSED.map(([first, last]) => ({
+      when: `before and after each of the writes ${first} to ${last}`,
+      blows: everyWrite(first, last),
+      leastKilled: 2 * PART,
+    })),
+    { when: 'before and after each of the writes that are left', blows: everyWrite(3 * PART + 1), leastKilled: 1 },
+  ],
+});
