@@ -1,7 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { until } from '../cluster/until.ts';
+import { expectSurvived } from '../fixtures/redis-outage/expect.ts';
+import { sufferOutage } from '../fixtures/redis-outage/suffer.ts';
 import { evict, identitiesOf, readEvents, watchPods } from '../fixtures/stage/health.ts';
-import { installOperator } from '../fixtures/stage/install.ts';
+import { tenantsOfTests } from '../fixtures/stage/ground.ts';
 import { cutOff } from '../fixtures/stage/network.ts';
 import {
   conditionOf,
@@ -12,27 +14,13 @@ import {
   readPool,
   untilPool,
 } from '../fixtures/stage/pool.ts';
-import { embeddedOf, freezeRedis } from '../fixtures/stage/sabotage.ts';
-import { stageOfTests } from '../fixtures/stage/stage.ts';
-import { openTenant, type Tenant } from '../fixtures/stage/tenant.ts';
+import { embeddedOf } from '../fixtures/stage/sabotage.ts';
+import { openSpoiltTenant } from '../fixtures/stage/tenant.ts';
 import { DEATH, END_OF_THE_WEDGED, ONE_DEAD_WORKER, ONE_WEDGED_WORKER } from '../fixtures/stage/wedged-worker.ts';
 
-const stage = stageOfTests();
+const { stage, openTenant: aTenant, keep } = tenantsOfTests();
 const isEmbedded = embeddedOf(stage) !== undefined;
 const { worker: image } = stage.images;
-
-const tenants: Tenant[] = [];
-const aTenant = async (purpose: string): Promise<Tenant> => {
-  const tenant = await openTenant(stage, purpose);
-  tenants.push(tenant);
-  return tenant;
-};
-
-beforeAll(() => installOperator(stage));
-afterAll(async () => {
-  await Promise.all(tenants.map((tenant) => tenant.close()));
-  await stage.close();
-});
 
 /** As by default, but in seconds what takes minutes. */
 const HEALTH = { interval: '2s', timeout: '1s', failureThreshold: 3, progressTimeout: '10s' };
@@ -237,33 +225,15 @@ describe.concurrent('a replica that', () => {
 });
 
 describe.concurrent('a Redis that is out', () => {
-  it('freezes the pool, restarts nobody and loses no job', async () => {
-    const tenant = await aTenant('outage');
+  it('freezes the pool, restarts nobody and loses no job; test/long/redis-outage.test.ts has three minutes of it', async (ctx) => {
+    if (!isEmbedded) return ctx.skip('Redis is taken away by a proxy in the network of the node, out of reach here');
+    const tenant = keep(await openSpoiltTenant(stage, 'outage'));
     // Of a number that never changes: a pool that comes down after its work may lose any of its replicas.
-    const { ref, jobs } = await tenant.addPool({
-      name: 'outage',
-      minReplicas: 2,
-      maxReplicas: 2,
-      health: HEALTH,
-      restarts: restarts(3),
-    });
-    await untilAllReady(ref, 2);
-    const before = await identitiesOf(stage, ref);
-    const ids = await jobs.add({ jobs: 20, minMs: 2000, maxMs: 4000 });
-    const frozen = freezeRedis(stage, tenant.redis, 25_000);
-    const pool = await untilPool(stage, ref, {
-      what: 'the outage is said',
-      holds: (seen) => conditionOf(seen, 'DependenciesHealthy')?.reason === 'DependencyUnavailable',
-    });
-    expect(conditionOf(pool, 'Ready')).toMatchObject({ status: 'True' });
-    await frozen;
-    await jobs.untilDone(ids);
-    expect(await jobs.outcome(ids)).toMatchObject({ jobs: 20, completed: 20, failed: 0, lost: 0 });
-    await untilPool(stage, ref, {
-      what: 'all is well again',
-      holds: (seen) => conditionOf(seen, 'DependenciesHealthy')?.status === 'True',
-    });
-    expect(await restartsIn(ref)).toEqual([]);
-    expect(await identitiesOf(stage, ref)).toEqual(before);
+    const pool = { minReplicas: 2, health: HEALTH, restarts: restarts(3) };
+    const load = { jobs: 40, minMs: 2000, maxMs: 4000 };
+    // Shorter than a lock that was just renewed: no job is taken for lost.
+    expectSurvived(await sufferOutage(stage, tenant, { replicas: 2, slots: 5, load, lastsMs: 12_000, pool }));
+    const ready = conditionOf(await readPool(stage, { namespace: tenant.namespace, name: 'outage' }), 'Ready');
+    expect(ready).toMatchObject({ status: 'True' });
   });
 });
