@@ -55,6 +55,19 @@ describe('an explanation', () => {
     expect(renderExplanation(explain(troubled), NOON)).toContain('  Stalled: RedisAuthFailed: WRONGPASS');
   });
 
+  it('names the replicas of which there is something to say, with the reason, and no more of them than fit on a screen', () => {
+    const row = (pod: string) => ({ pod, phase: 'Held', containerRestarts: 0 }) as const;
+    const pool = decided({}, { replicas: 1, queue: {} });
+    const withWorkers = (workers: NonNullable<NonNullable<typeof pool.status>['workers']>) =>
+      renderExplanation(explain({ ...pool, status: { ...pool.status, workers } }), NOON);
+    const text = withWorkers([{ ...row('a'), because: 'Supabase answers 503' }, row('b')]);
+    expect(text).toContain('\nReplicas\n  a: Held: Supabase answers 503\n');
+    expect(text).not.toContain('  b:');
+    const many = withWorkers(Array.from({ length: 200 }, (_, i) => ({ ...row(`p${i}`), because: 'out' })));
+    expect(many).toContain('  p9: Held: out\n  and 190 more\n');
+    expect(withWorkers([row('b')])).not.toContain('\nReplicas\n');
+  });
+
   it('says so of a pool that no operator has seen, and of a change that it has not seen yet', () => {
     expect(renderExplanation(explain(samplePool()), NOON)).toContain('the operator has not decided anything yet');
     const pool = { ...decided({}, {}), generation: 2 };

@@ -17,6 +17,8 @@ export type Explanation = Readonly<{
   bounds: readonly Readonly<{ reason: string; from: number; to: number; message: string }>[];
   /** Conditions that are not as they should be. */
   troubles: readonly Readonly<{ type: string; reason: string; message: string }>[];
+  /** Replicas of which there is something to say, the sickest first. */
+  workers: readonly Readonly<{ pod: string; phase: string; because: string }>[];
   /** The status is of an older spec: the operator has not seen the last change yet. */
   stale: boolean;
 }>;
@@ -32,9 +34,15 @@ export function explain(pool: Pool): Explanation {
     troubles: (status?.conditions ?? []).flatMap(({ type, status: value, reason, message }) =>
       value === GOOD[type] ? [] : [{ type, reason, message }],
     ),
+    workers: workersOf(status),
     stale: status?.observedGeneration !== undefined && status.observedGeneration < pool.generation,
   };
 }
+
+const workersOf = (status: Pool['status']): Explanation['workers'] =>
+  (status?.workers ?? []).flatMap(({ pod, phase, because }) =>
+    because === undefined ? [] : [{ pod, phase, because }],
+  );
 
 const pick = ({ reason, message, at }: Readonly<{ reason: string; message: string; at: string }>) => ({
   reason,
@@ -86,7 +94,7 @@ const specInputs = ({ spec: { workers, scaling } }: Pool): Input[] => [
 
 /** For a person; `now` in milliseconds since the epoch. */
 export function renderExplanation(explanation: Explanation, now: number): string {
-  const { pool, decision, replicas, inputs, bounds, troubles, stale } = explanation;
+  const { pool, decision, replicas, inputs, bounds, troubles, workers, stale } = explanation;
   const head =
     decision === undefined
       ? [`${pool}: the operator has not decided anything yet. Does it run, and does it look after this namespace?`]
@@ -107,8 +115,19 @@ export function renderExplanation(explanation: Explanation, now: number): string
     ...(troubles.length === 0
       ? []
       : ['', 'Conditions', ...troubles.map(({ type, reason, message }) => `  ${type}: ${reason}: ${message}`)]),
+    ...sayWorkers(workers),
     '',
   ].join('\n');
+}
+
+/** A pool may have 200 that all say the same. */
+const MOST_WORKERS = 10;
+
+function sayWorkers(workers: Explanation['workers']): readonly string[] {
+  if (workers.length === 0) return [];
+  const said = workers.slice(0, MOST_WORKERS).map(({ pod, phase, because }) => `  ${pod}: ${phase}: ${because}`);
+  const left = workers.length - said.length;
+  return ['', 'Replicas', ...said, ...(left === 0 ? [] : [`  and ${left} more`])];
 }
 
 function sayAge(at: string, now: number): string {
