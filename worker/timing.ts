@@ -6,7 +6,10 @@ export type WorkerTiming = Readonly<{
   queueStaleMs: number;
   /** Longest wait of a scrape for the read of the queue. The operator gives up a scrape after 1 s. */
   queueReadMs: number;
-  /** Longest wait for the answer to PING, and so about the longest that `/health` takes. */
+  /**
+   * Longest wait for the answer to PING, and so about the longest that `/health` takes. The operator waits a second in a
+   * drain, and `health.timeout` may be one: a report that comes later says nothing, not that Redis is out.
+   */
   pingMs: number;
   /** Life of a job's lock in Redis. A job whose lock ran out is given to another worker. */
   lockMs: number;
@@ -34,7 +37,7 @@ export const DEFAULT_TIMING: WorkerTiming = Object.freeze({
   queueCacheMs: 1_000,
   queueStaleMs: 15_000,
   queueReadMs: 500,
-  pingMs: 1_000,
+  pingMs: 700,
   lockMs: 30_000,
   stalledCheckMs: 30_000,
   fetchRetryMs: 1_000,

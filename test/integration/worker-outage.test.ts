@@ -126,7 +126,7 @@ it('stays ready through an outage, says that it is degraded, and drops the gauge
   expect(await replica.series(completed)).toBe(0);
 });
 
-it('answers within a second while Redis hangs, and says that it does', async () => {
+it('answers while Redis hangs within what the operator gives it, and says that it does', async () => {
   const server = await redisServer();
   const replica = await worker(server.url);
   await untilReady(replica);
@@ -137,7 +137,7 @@ it('answers within a second while Redis hangs, and says that it does', async () 
   expect(performance.now() - askedAt).toBeLessThan(3 * 1_000);
   expect(await replica.json('/health')).toMatchObject({
     status: 'degraded',
-    redis: { connected: false, error: 'Redis did not answer within 1000 ms' },
+    redis: { connected: false, error: 'Redis did not answer within 700 ms' },
   });
   // An idle worker stops although Redis never answers again.
   expect(await replica.stop()).toEqual({ ok: true, handedBack: 0, lost: 0 });
