@@ -33,7 +33,7 @@ describe('an API server that forgets every second', onlyEmbedded(FOREIGN), () =>
   const untilForgotten = (version: string) =>
     until(() => configMaps.isForgotten(version), {
       what: `version ${version} is compacted`,
-      limitMs: 30_000,
+      limitMs: 120_000,
       everyMs: 250,
     });
 

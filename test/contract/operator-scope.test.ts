@@ -46,7 +46,7 @@ describe('an operator of some namespaces and some pools', onlyEmbedded(NO_AUDIT_
     subjects,
   };
   const untilApplied = (pool: string) =>
-    until(() => scene.deployment(pool), { what: `pool ${pool} is applied`, limitMs: 30_000 });
+    until(() => scene.deployment(pool), { what: `pool ${pool} is applied`, limitMs: 120_000 });
 
   it('looks after those, takes one over whose label changes, and asks for nothing that it may not', async () => {
     await scene.addPool('ours', { labels: { shard: 'a' } });
