@@ -122,6 +122,13 @@ annotations:
 {{- fail (printf "extraEnv has %s, which the chart sets: leave it out, %s" .name (get $ours .name)) -}}
 {{- end -}}
 {{- end -}}
+{{- range $label := include "awp.selectorLabels" . | fromYaml | keys | sortAlpha -}}
+{{- range $from := list "podLabels" "commonLabels" -}}
+{{- if hasKey (get $values $from) $label -}}
+{{- fail (printf "%s has %s, by which the chart knows its own pods: leave it out" $from $label) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and (not $values.serviceAccount.create) (not $values.serviceAccount.name) -}}
 {{- fail "serviceAccount.create is false and serviceAccount.name is empty: name the account that the operator shall run under" -}}
 {{- end -}}
