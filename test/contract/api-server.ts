@@ -47,7 +47,10 @@ const withHeaders = (source: CredentialSource, extra: Readonly<Record<string, st
 };
 
 /** To the cluster of AWP_KUBECONFIG, as its administrator or as the account that it is given. */
-export const transportAs = (account: Account | undefined, limits: TransportOptions['limits'] = {}): KubeTransport => {
+export const transportAs = (
+  account: Account | undefined,
+  { limits, ...options }: Partial<TransportOptions> = {},
+): KubeTransport => {
   const kubeconfig = process.env['AWP_KUBECONFIG'];
   if (!kubeconfig) throw new Error('AWP_KUBECONFIG is not set: run this with `npm test -- contract`');
   const source = credentialsFromKubeConfig({ kubeconfig });
@@ -55,6 +58,7 @@ export const transportAs = (account: Account | undefined, limits: TransportOptio
   const headers = account && { 'Impersonate-User': account.user, 'Impersonate-Group': account.groups[0] ?? '' };
   return createTransport({
     credentials: headers ? withHeaders(source, headers) : source,
+    ...options,
     limits: { rate: { perSecond: 1000, burst: 1000 }, ...limits },
   });
 };

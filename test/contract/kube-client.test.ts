@@ -2,12 +2,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createKubeClient, type KubeClient } from '../../operator/kube/client.ts';
 import { credentialsFromKubeConfig } from '../../operator/kube/credentials.ts';
-import { isConflict, isTerminalRefusal, type KubeError } from '../../operator/kube/errors.ts';
+import { isConflict, isTerminalRefusal, type KubeError, lacksRight } from '../../operator/kube/errors.ts';
 import { createEventRecorder } from '../../operator/kube/events.ts';
 import { silentLogger } from '../../operator/kube/log.ts';
 import { deployments, events, type ResourceType } from '../../operator/kube/resources.ts';
 import { createTransport, type KubeTransport } from '../../operator/kube/transport.ts';
 import { soon } from '../fixtures/soon.ts';
+import { transportAs } from './api-server.ts';
 
 const configMaps: ResourceType = {
   group: '',
@@ -119,5 +120,28 @@ describe('an event', () => {
     await soon(async () => expect((await stored())[0]?.series?.count).toBe(2));
     expect(await stored()).toMatchObject([{ note }]);
     await recorder.stop();
+  });
+});
+
+describe('a right that the account has not', () => {
+  const everywhere = 'in all namespaces: get it';
+  it.each([
+    ['/api/v1/pods', `may not list pods ${everywhere}`],
+    ['/api/v1/namespaces/default/secrets/a', 'may not get secrets in namespace default: get it'],
+    ['/apis/apps/v1/namespaces/default/deployments', 'may not list deployments.apps in namespace default: get it'],
+    ['/api/v1/namespaces/default/pods/a/proxy/x', 'may not get pods/proxy in namespace default: get it'],
+    [
+      '/apis/rbac.authorization.k8s.io/v1/clusterroles',
+      `may not list clusterroles.rbac.authorization.k8s.io ${everywhere}`,
+    ],
+  ])('of %s is named by the API server so that it is told', async (path, sentence) => {
+    const account = { user: 'system:serviceaccount:here:nobody', groups: ['nobodies'] };
+    const nobody = transportAs(account, { cureOfMissingRight: () => 'get it' });
+    try {
+      const error = await failure(nobody.request({ method: 'GET', path }));
+      expect([error.message, lacksRight(error)]).toEqual([`here:nobody ${sentence}`, true]);
+    } finally {
+      await nobody.close();
+    }
   });
 });

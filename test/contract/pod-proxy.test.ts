@@ -24,7 +24,7 @@ let namespace: KubeObject;
 const at = () => ({ name: 'replica', namespace: namespace.metadata.name });
 
 const askerAs = (account?: Parameters<typeof transportAs>[0]) =>
-  new ProxiedHealthClient({ transport: transportAs(account, { retries: 0 }), now: Date.now });
+  new ProxiedHealthClient({ transport: transportAs(account, { limits: { retries: 0 } }), now: Date.now });
 const operator = askerAs({
   user: `system:serviceaccount:${ACCOUNT.namespace}:${ACCOUNT.name}`,
   groups: [`system:serviceaccounts:${ACCOUNT.namespace}`],
