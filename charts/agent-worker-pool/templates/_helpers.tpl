@@ -141,6 +141,17 @@ annotations:
 {{- if and $values.operator.watchNamespaces $values.rbac.secretNamespaces -}}
 {{- fail "rbac.secretNamespaces is for an operator that looks everywhere, and operator.watchNamespaces gives it the Secrets of its namespaces already: leave rbac.secretNamespaces out" -}}
 {{- end -}}
+{{- if .Capabilities.APIVersions.Has "apiregistration.k8s.io/v1" -}}
+{{- $workers := ternary $values.networkPolicy.workers.namespaces list $values.networkPolicy.workers.enabled -}}
+{{- $named := dict "operator.watchNamespaces" $values.operator.watchNamespaces "rbac.secretNamespaces" $values.rbac.secretNamespaces "networkPolicy.workers.namespaces" $workers -}}
+{{- range $field, $namespaces := $named -}}
+{{- range $namespaces -}}
+{{- if and (ne . $.Release.Namespace) (not (lookup "v1" "Namespace" "" .)) -}}
+{{- fail (printf "%s has %s, and there is no such namespace: make it first, kubectl create namespace %s" $field . .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- $heap := include "awp.heap" . -}}
 {{- if and $heap (lt (int $heap) 144) -}}
 {{- fail (printf "resources.limits.memory is %v, in which the operator cannot run: give it 192Mi or more" $values.resources.limits.memory) -}}
