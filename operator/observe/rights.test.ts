@@ -7,7 +7,7 @@ const may = (resource: string, namespace?: string) => ({ verb: 'get', resource, 
 it('what is missing comes back with the roles, Secrets by a binding in their namespace', () => {
   const grants = new Grants(options);
   expect(grants.of(may('pods', 'agents'))).toBe(
-    'give it its roles again, by helm upgrade or kubectl apply -f deploy/base/rbac.yaml',
+    'give it its roles again, by helm upgrade --force-conflicts or kubectl apply -f deploy/base/rbac.yaml',
   );
   expect(grants.of(may('secrets', 'agents'))).toBe(
     'kubectl create rolebinding release-secrets -n agents --clusterrole=release-secrets --serviceaccount=here:release',
@@ -18,7 +18,7 @@ it('an operator of some namespaces has one role in each of them, Secrets include
   const grants = new Grants({ ...options, watchNamespaces: ['agents'] });
   for (const right of [may('pods', 'agents'), may('secrets', 'agents')]) {
     expect(grants.of(right)).toBe(
-      'give it its roles again, by helm upgrade or kubectl apply -n NAMESPACE -k deploy/namespaced/grant',
+      'give it its roles again, by helm upgrade --force-conflicts or kubectl apply -n NAMESPACE -k deploy/namespaced/grant',
     );
   }
 });

@@ -13,7 +13,7 @@ export class Grants {
 
   /** Its roles are there, or somebody has cut them. */
   get ofRoles(): string {
-    const again = 'give it its roles again, by helm upgrade or kubectl apply';
+    const again = 'give it its roles again, by helm upgrade --force-conflicts or kubectl apply';
     return this.#isOfSome ? `${again} -n NAMESPACE -k deploy/namespaced/grant` : `${again} -f deploy/base/rbac.yaml`;
   }
 
