@@ -31,7 +31,9 @@ export type PassParts = Readonly<{
   now: () => Millis;
   /** Asks for a pass over another pool. */
   enqueue: (poolKey: string) => void;
-  /** Other pools wait for their turn: what can be said later is said later. */
+  /** Asks for a pass over a pool whose jobs may wait for it. */
+  hurry: (poolKey: string) => void;
+  /** Other pools that have hurried wait for their turn: what can be said later is said later. */
   crowded: () => boolean;
 }>;
 
@@ -72,7 +74,7 @@ export class PoolPass {
   wake(poolKey: string): void {
     const entry = this.#entries.get(poolKey);
     if (entry !== undefined) entry.woken = true;
-    this.#parts.enqueue(poolKey);
+    this.#parts.hurry(poolKey);
   }
 
   /** Resolves with the time after which to look again; undefined when the pool is gone. Rejects when a write failed. */

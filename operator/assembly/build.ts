@@ -110,6 +110,7 @@ export function build(kube: Kube) {
     client,
     now,
     enqueue,
+    hurry: (key) => controller.enqueue(key, 'urgent'),
     crowded: () => kube.crowd.isThere(),
     ...actorsOf(kube, sources),
   });

@@ -36,7 +36,7 @@ export type ControllerOptions = Readonly<{
   resync?: Readonly<{ everyMs: number; keys: () => Iterable<string> }>;
   log: Logger;
   metrics?: LoopMetrics;
-  /** Is told how many keys wait that an event has added. */
+  /** Is told how many urgent keys wait. */
   crowd?: Crowd;
   random?: () => number;
 }>;
@@ -94,7 +94,7 @@ class PassController implements Controller {
     const observer: QueueObserver = metrics ? queueObserver(metrics, name) : {};
     const depth = (waiting: number): void => {
       observer.depth?.(waiting);
-      crowd?.note(this.queue.size('normal'));
+      crowd?.note(this.queue.size('urgent'));
     };
     this.queue = createWorkQueue({
       ...(backoff ? { backoff } : {}),

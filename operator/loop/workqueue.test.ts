@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createWorkQueue } from './workqueue.ts';
+import { createWorkQueue, type Priority } from './workqueue.ts';
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
@@ -73,6 +73,20 @@ describe('a work queue', () => {
     expect(order.indexOf('low-2')).toBe(29);
   });
 
+  it('serves what is urgent first, and one in ten of the others all the same', async () => {
+    const queue = createWorkQueue();
+    for (let i = 0; i < 20; i += 1) queue.add(`normal-${i}`);
+    for (let i = 0; i < 20; i += 1) queue.add(`low-${i}`, 'low');
+    for (let i = 0; i < 20; i += 1) queue.add(`urgent-${i}`, 'urgent');
+    queue.add('normal-19', 'urgent');
+    queue.add('urgent-0');
+    const order = await takeAll(queue);
+    expect(order.slice(0, 4)).toEqual(['urgent-0', 'urgent-1', 'urgent-2', 'urgent-3']);
+    expect([order[4], order[9], order[14], order[19]]).toEqual(['normal-0', 'low-0', 'normal-1', 'low-1']);
+    expect(order.indexOf('normal-19')).toBe(25);
+    expect(new Set(order).size).toBe(60);
+  });
+
   it('lets a key that is to be looked at again wait behind those that an event added, and raises it by an event', async () => {
     const queue = createWorkQueue();
     queue.addAfter('again', 10, 'low');
@@ -136,7 +150,7 @@ describe('a work queue', () => {
 });
 
 type Step =
-  | { do: 'add'; key: number; low: boolean }
+  | { do: 'add'; key: number; priority: Priority }
   | { do: 'after'; key: number; ms: number }
   | { do: 'take' }
   | { do: 'done'; key: number }
@@ -144,7 +158,7 @@ type Step =
 
 const key = fc.integer({ min: 0, max: 4 });
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.record({ do: fc.constant('add' as const), key, low: fc.boolean() }),
+  fc.record({ do: fc.constant('add' as const), key, priority: fc.constantFrom<Priority>('urgent', 'normal', 'low') }),
   fc.record({ do: fc.constant('after' as const), key, ms: fc.integer({ min: 1, max: 50 }) }),
   fc.record({ do: fc.constant('take' as const) }),
   fc.record({ do: fc.constant('done' as const), key }),
@@ -171,7 +185,7 @@ describe('any use of a work queue', () => {
         for (const action of steps) {
           const name = 'key' in action ? `k${action.key}` : '';
           if (action.do === 'add' || action.do === 'after') owed.add(name);
-          if (action.do === 'add') queue.add(name, action.low ? 'low' : 'normal');
+          if (action.do === 'add') queue.add(name, action.priority);
           else if (action.do === 'after') queue.addAfter(name, action.ms);
           else if (action.do === 'done' && running.has(name)) finish(name);
           else if (action.do === 'take' && queue.size() > 0) await takeOne();

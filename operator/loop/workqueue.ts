@@ -1,7 +1,7 @@
 import { type BackoffOptions, halfJitter } from '../kube/backoff.ts';
 import { clampDelay, type Deferred, deferred } from '../kube/wait.ts';
 
-export type Priority = 'normal' | 'low';
+export type Priority = 'urgent' | 'normal' | 'low';
 
 /** What a queue tells those who count. Times are milliseconds. */
 export type QueueObserver = Readonly<{
@@ -21,11 +21,11 @@ export type WorkQueueOptions = Readonly<{
 
 /**
  * Keys that wait for work. A key waits at most once and is worked on at most once at a time; one that is added while it
- * is worked on waits again afterwards. First come, first served, so a noisy key takes its turn like any other; low
- * priority goes last, but one take in ten serves it, so that it never starves.
+ * is worked on waits again afterwards. First come, first served, so a noisy key takes its turn like any other; a lower
+ * priority goes after a higher one, but one take in ten serves it first, so that none ever starves.
  */
 export type WorkQueue = Readonly<{
-  /** Due now. A later delay of the key is void; low priority never holds back what was added as normal. */
+  /** Due now. A later delay of the key is void, unless this is of low priority; no priority holds back a higher one. */
   add(key: string, priority?: Priority): void;
   /** Due after `ms`. Of several delays the earliest holds, with its priority. */
   addAfter(key: string, ms: number, priority?: Priority): void;
@@ -48,7 +48,14 @@ export type WorkQueue = Readonly<{
   shutDown(): void;
 }>;
 
-const lowPriorityTurn = 10;
+const highestFirst: readonly Priority[] = ['urgent', 'normal', 'low'];
+const turns = 10;
+/** Who goes first in which of the turns, where that is not the highest. */
+const firstInTurn: Readonly<Record<number, readonly Priority[]>> = {
+  4: ['normal', 'urgent', 'low'],
+  9: ['low', 'urgent', 'normal'],
+};
+const isHigher = (a: Priority, b: Priority): boolean => highestFirst.indexOf(a) < highestFirst.indexOf(b);
 
 export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
   return new KeyQueue(options);
@@ -57,7 +64,11 @@ export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
 type Delay = { dueAt: number; priority: Priority; timer: NodeJS.Timeout };
 
 class KeyQueue implements WorkQueue {
-  private readonly lanes: Record<Priority, Map<string, number>> = { normal: new Map(), low: new Map() };
+  private readonly lanes: Record<Priority, Map<string, number>> = {
+    urgent: new Map(),
+    normal: new Map(),
+    low: new Map(),
+  };
   private readonly runningSince = new Map<string, number>();
   private readonly addedWhileRunning = new Map<string, Priority>();
   private readonly delays = new Map<string, Delay>();
@@ -77,21 +88,19 @@ class KeyQueue implements WorkQueue {
 
   add(key: string, priority: Priority = 'normal'): void {
     if (this.isShutDown) return;
-    if (priority === 'normal') this.clearDelay(key);
-    if (this.runningSince.has(key)) {
-      if (this.addedWhileRunning.get(key) !== 'normal') this.addedWhileRunning.set(key, priority);
-      return;
-    }
-    if (this.lanes.normal.has(key) || (priority === 'low' && this.lanes.low.has(key))) return;
-    const since = this.lanes.low.get(key) ?? performance.now();
-    this.lanes.low.delete(key);
+    if (priority !== 'low') this.clearDelay(key);
+    if (this.runningSince.has(key)) return this.addWhileRunning(key, priority);
+    const before = this.laneOf(key);
+    if (before !== undefined && !isHigher(priority, before)) return;
+    const since = (before && this.lanes[before].get(key)) ?? performance.now();
+    if (before !== undefined) this.lanes[before].delete(key);
     this.lanes[priority].set(key, since);
     this.observer.added?.();
     this.serve();
   }
 
   addAfter(key: string, ms: number, priority: Priority = 'normal'): void {
-    if (this.isShutDown || this.lanes.normal.has(key)) return;
+    if (this.isShutDown || this.lanes.urgent.has(key) || this.lanes.normal.has(key)) return;
     if (ms <= 0) return this.add(key, priority);
     const dueAt = performance.now() + ms;
     const pending = this.delays.get(key);
@@ -138,13 +147,13 @@ class KeyQueue implements WorkQueue {
     this.clearDelay(key);
     this.forget(key);
     this.addedWhileRunning.delete(key);
-    this.lanes.normal.delete(key);
-    this.lanes.low.delete(key);
+    for (const lane of Object.values(this.lanes)) lane.delete(key);
     this.observer.depth?.(this.size());
   }
 
   size(priority?: Priority): number {
-    return priority === undefined ? this.lanes.normal.size + this.lanes.low.size : this.lanes[priority].size;
+    if (priority !== undefined) return this.lanes[priority].size;
+    return Object.values(this.lanes).reduce((sum, lane) => sum + lane.size, 0);
   }
 
   running(): ReadonlyMap<string, number> {
@@ -155,8 +164,7 @@ class KeyQueue implements WorkQueue {
   shutDown(): void {
     this.isShutDown = true;
     for (const key of this.delays.keys()) this.clearDelay(key);
-    this.lanes.normal.clear();
-    this.lanes.low.clear();
+    for (const lane of Object.values(this.lanes)) lane.clear();
     for (const taker of this.takers.splice(0)) taker.resolve(undefined);
   }
 
@@ -176,6 +184,15 @@ class KeyQueue implements WorkQueue {
     );
   }
 
+  private addWhileRunning(key: string, priority: Priority): void {
+    const asked = this.addedWhileRunning.get(key);
+    if (asked === undefined || isHigher(priority, asked)) this.addedWhileRunning.set(key, priority);
+  }
+
+  private laneOf(key: string): Priority | undefined {
+    return highestFirst.find((priority) => this.lanes[priority].has(key));
+  }
+
   private clearDelay(key: string): void {
     const delay = this.delays.get(key);
     if (!delay) return;
@@ -193,14 +210,14 @@ class KeyQueue implements WorkQueue {
   }
 
   private next(): string | undefined {
-    const { normal, low } = this.lanes;
-    const lowFirst = this.turn % lowPriorityTurn === lowPriorityTurn - 1;
-    const lane = (lowFirst || normal.size === 0) && low.size > 0 ? low : normal;
-    const entry = lane.entries().next();
+    const order = firstInTurn[this.turn % turns] ?? highestFirst;
+    const lane = order.find((priority) => this.lanes[priority].size > 0);
+    if (lane === undefined) return undefined;
+    const entry = this.lanes[lane].entries().next();
     if (entry.done) return undefined;
     const [key, since] = entry.value;
     this.turn += 1;
-    lane.delete(key);
+    this.lanes[lane].delete(key);
     const now = performance.now();
     this.runningSince.set(key, now);
     this.observer.started?.(now - since);
