@@ -129,7 +129,7 @@ async function runToZero(tenant: Tenant, names: readonly string[], emptyAll: () 
   const last = () => names.map((name) => tenant.history.of(name).at(-1));
   await until(() => last().every((entry) => entry?.replicas === 0), {
     what: 'all are back at zero',
-    limitMs: 240_000,
+    limitMs: 400_000,
     everyMs: 500,
   }).catch((error: unknown) => {
     const missing = last().filter((entry) => entry?.replicas !== 0).length;

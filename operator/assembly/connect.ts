@@ -41,7 +41,11 @@ export function connect(config: Config) {
     metrics,
     log,
     userAgent,
-    limits: { rate: { perSecond: config.KUBE_API_QPS, burst: config.KUBE_API_BURST } },
+    limits: {
+      rate: { perSecond: config.KUBE_API_QPS, burst: config.KUBE_API_BURST },
+      // No pass waits for a connection that another one has.
+      connections: config.CONCURRENT_PASSES,
+    },
     beforeWrite: () => election.assertLeader(),
   });
   const ownWrites = createOwnWrites({ log });

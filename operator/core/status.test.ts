@@ -38,9 +38,12 @@ describe('writing a status', () => {
 
   it('lets wait until other pools have their replicas whatever nothing follows from', () => {
     const counting = { ...first, restarts: { templateHash: 'hash', used: 1, left: 2, everReady: true } };
+    const { restarts: _none, ...unused } = first;
     const pending = { pod: 'pod-0', uid: 'u', at: isoTime(NOON), reason: 'CrashLoop' };
     expect(mayBeSaidLater(first, statusAt(60, NOON + 500, first))).toBe(true);
     expect(mayBeSaidLater(counting, counting)).toBe(true);
+    expect(mayBeSaidLater(unused, { ...counting, restarts: { ...counting.restarts, used: 0 } })).toBe(true);
+    expect(mayBeSaidLater(first, counting)).toBe(false);
     expect(mayBeSaidLater(undefined, first)).toBe(false);
     expect(mayBeSaidLater(counting, { ...counting, restarts: { ...counting.restarts, pending } })).toBe(false);
   });

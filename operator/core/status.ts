@@ -131,9 +131,15 @@ export function writeStatusIn(
   return since.writtenAt === undefined ? 0 : Math.max(0, since.writtenAt + NUMBERS_EVERY_MS - since.now);
 }
 
-/** What was never said, and what a retry is counted by, does not wait until other pools have their replicas. */
+/** What was never said, and that a retry is used or given back, does not wait until other pools have their replicas. */
 export const mayBeSaidLater = (before: PoolStatus | undefined, next: PoolStatus): boolean =>
-  before !== undefined && isSame(accountOf(before.restarts), accountOf(next.restarts));
+  before !== undefined && isSame(retriesOf(before), retriesOf(next));
+
+const retriesOf = ({ restarts }: PoolStatus): readonly unknown[] => [
+  restarts?.used ?? 0,
+  restarts?.pending?.uid,
+  restarts?.nextRetryAt,
+];
 
 const isSame = (before: unknown, next: unknown): boolean => JSON.stringify(before) === JSON.stringify(next);
 

@@ -36,7 +36,7 @@ export type ControllerOptions = Readonly<{
   resync?: Readonly<{ everyMs: number; keys: () => Iterable<string> }>;
   log: Logger;
   metrics?: LoopMetrics;
-  /** Is told how many urgent keys wait. */
+  /** Is told how many keys wait that an event has added. */
   crowd?: Crowd;
   random?: () => number;
 }>;
@@ -94,7 +94,7 @@ class PassController implements Controller {
     const observer: QueueObserver = metrics ? queueObserver(metrics, name) : {};
     const depth = (waiting: number): void => {
       observer.depth?.(waiting);
-      crowd?.note(this.queue.size('urgent'));
+      crowd?.note(this.queue.size('urgent') + this.queue.size('normal'));
     };
     this.queue = createWorkQueue({
       ...(backoff ? { backoff } : {}),

@@ -1,10 +1,10 @@
 /** How long nobody has to wait before a crowd is a new one. */
 const CALM_MS = 1_000;
-const LONGEST_MS = 30_000;
+const LONGEST_MS = 20_000;
 
 /**
- * Whether urgent keys wait: more is asked for than can be done at once, and what can be said later is said later. For half
- * a minute at most: where the crowd does not end, nothing is gained by putting off more.
+ * Whether keys wait that an event has added: more is asked for than can be done at once, and what can be said later is
+ * said later. For twenty seconds at most: where the crowd does not end, nothing is gained by putting off more.
  */
 export class Crowd {
   readonly #now: () => number;
