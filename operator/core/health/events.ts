@@ -1,5 +1,6 @@
 import type { PoolEvent } from '../pool-event.ts';
 import type { ConditionType, PoolStatus } from '../../api/pool.ts';
+import type { Failure } from '../restarts/failures.ts';
 import { count, firstLine } from '../sentence.ts';
 import type { PoolState, ReplicaView } from '../state.ts';
 import type { Care } from './look-after.ts';
@@ -8,9 +9,13 @@ import { type HealthFact, sayBudget, sayDependencies } from './say.ts';
 /** What is new about the health of a pool; what the status has said before is not said again. */
 export function healthEvents(state: PoolState, care: Care): readonly PoolEvent[] {
   const before = state.pool.status;
-  return [onDependencies(before, sayDependencies(care)), onBudget(before, sayBudget(care)), ...onStarts(state)].filter(
-    (event) => event !== undefined,
-  );
+  const crashes = care.plan.failures.filter(({ reason }) => reason === 'CrashLoop');
+  return [
+    onDependencies(before, sayDependencies(care)),
+    onBudget(before, sayBudget(care)),
+    onCrashes(before, crashes),
+    ...onStarts(state, new Set(crashes.map(({ uid }) => uid))),
+  ].filter((event) => event !== undefined);
 }
 
 const reasonOf = (status: PoolStatus | undefined, condition: ConditionType): string | undefined =>
@@ -32,12 +37,25 @@ function onBudget(before: PoolStatus | undefined, { reason, message }: HealthFac
   return { type: 'Warning', reason: 'RestartBudgetExhausted', action: 'Restart', note: message };
 }
 
-/** In the words of the scheduler or the kubelet, once for each of their sentences, however many replicas it is about. */
-function onStarts({ pool, replicas }: PoolState): readonly PoolEvent[] {
+/** When a replica begins to, and not for each time that it ends. */
+function onCrashes(before: PoolStatus | undefined, crashes: readonly Failure[]): PoolEvent | undefined {
+  const said = new Set((before?.workers ?? []).flatMap(({ pod, phase }) => (phase === 'Failed' ? [pod] : [])));
+  const [first, ...others] = crashes.filter(({ name }) => !said.has(name));
+  if (first === undefined) return undefined;
+  const verb = others.length === 0 ? 'crashes' : 'crash';
+  const note = `${count(others.length + 1, 'replica')} ${verb} (${first.name}): ${first.because}`;
+  return { type: 'Warning', reason: 'ReplicaCrashes', action: 'CheckHealth', note };
+}
+
+/**
+ * In the words of the scheduler or the kubelet, once for each of their sentences, however many replicas it is about. Of one
+ * that crashes the kubelet says only how long it waits.
+ */
+function onStarts({ pool, replicas }: PoolState, crashing: ReadonlySet<string>): readonly PoolEvent[] {
   const living = replicas.ok ? replicas.value.filter(({ terminating }) => !terminating) : [];
   const said = new Set((pool.status?.workers ?? []).map(({ because }) => because));
   const about = Map.groupBy(
-    living.filter((replica) => wordsOf(replica) !== undefined),
+    living.filter((replica) => wordsOf(replica) !== undefined && !crashing.has(replica.uid)),
     (replica) => wordsOf(replica) ?? '',
   );
   return [...about].flatMap(([words, pods]): readonly PoolEvent[] => {

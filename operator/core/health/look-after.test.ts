@@ -128,6 +128,23 @@ describe('a failed replica', () => {
     expect(decide(state).status.restarts?.pending).toBeUndefined();
   });
 
+  it('is said once while it crashes, with how it ended, and again when it has run in between', () => {
+    let state = poolOf([crashed('a'), crashed('b'), replicaOf('c')]);
+    const first = decide(state);
+    expect(first.events).toContainEqual({
+      type: 'Warning',
+      reason: 'ReplicaCrashes',
+      action: 'CheckHealth',
+      note: '2 replicas crash (a): its worker ended 4 times, last with exit code 1',
+    });
+    state = next(state, first, 1000);
+    expect(reasons(decide(state))).toEqual([]);
+    const runs = replicaOf('a', { ready: false, worker: { state: 'Running', restarts: 4 } });
+    const between = { ...state, replicas: known([runs, crashed('b'), replicaOf('c')], NOON) };
+    const again = { ...next(between, decide(between), 1000), replicas: state.replicas };
+    expect(reasons(decide(again))).toEqual(['ReplicaCrashes']);
+  });
+
   it('is left alone in the modes that change nothing, and said', () => {
     for (const mode of ['Recommend', 'Paused'] as const) {
       const { spec, ...pool } = samplePool();
