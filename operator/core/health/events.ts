@@ -59,11 +59,14 @@ function onStarts({ pool, replicas }: PoolState, crashing: ReadonlySet<string>):
     (replica) => wordsOf(replica) ?? '',
   );
   return [...about].flatMap(([words, pods]): readonly PoolEvent[] => {
-    if ([...said].some((because) => because?.includes(firstLine(words, 300)) === true)) return [];
+    if ([...said].some((because) => because?.includes(beginningOf(words)) === true)) return [];
     const note = `${count(pods.length, 'replica')} cannot start (${pods[0]?.name}): ${firstLine(words, 600)}`;
     return [{ type: 'Warning', reason: 'ReplicaCannotStart', action: 'CheckHealth', note }];
   });
 }
+
+/** As much as the status keeps of any sentence, without the mark that it was cut. */
+const beginningOf = (words: string): string => firstLine(words, 300).replace(/…$/, '');
 
 const wordsOf = ({ cannotStart, unscheduledBecause }: ReplicaView): string | undefined =>
   cannotStart ?? unscheduledBecause;

@@ -198,6 +198,18 @@ describe('a replica without a node', () => {
   });
 });
 
+describe('a sentence of kubelet or scheduler', () => {
+  it.each([
+    ['long', `Failed to pull image: ${'not found, '.repeat(60)}`],
+    ['of two lines', 'node(s) had no room\npreemption: none'],
+  ])('that is %s is said once too', (_, words) => {
+    const state = poolOf([replicaOf('a', { ready: false, cannotStart: words }), replicaOf('b')]);
+    const decision = decide(state);
+    expect(reasons(decision)).toContain('ReplicaCannotStart');
+    expect(reasons(decide(next(state, decision, 1000)))).toEqual([]);
+  });
+});
+
 describe('the list of workers', () => {
   it('is bounded, the sick ones first, and the same for the same pool', () => {
     const replicas = [...Array.from({ length: 250 }, (_, i) => replicaOf(`p${i}`)), cutOff('z1'), crashed('z0')];
