@@ -9,12 +9,15 @@ import { type HealthFact, sayBudget, sayDependencies } from './say.ts';
 /** What is new about the health of a pool; what the status has said before is not said again. */
 export function healthEvents(state: PoolState, care: Care): readonly PoolEvent[] {
   const before = state.pool.status;
-  const crashes = care.plan.failures.filter(({ reason }) => reason === 'CrashLoop');
+  const { failures } = care.plan;
   return [
     onDependencies(before, sayDependencies(care)),
     onBudget(before, sayBudget(care)),
-    onCrashes(before, crashes),
-    ...onStarts(state, new Set(crashes.map(({ uid }) => uid))),
+    onCrashes(
+      before,
+      failures.filter(({ reason }) => reason === 'CrashLoop'),
+    ),
+    ...onStarts(state, new Set(failures.map(({ uid }) => uid))),
   ].filter((event) => event !== undefined);
 }
 
@@ -49,13 +52,13 @@ function onCrashes(before: PoolStatus | undefined, crashes: readonly Failure[]):
 
 /**
  * In the words of the scheduler or the kubelet, once for each of their sentences, however many replicas it is about. Of one
- * that crashes the kubelet says only how long it waits.
+ * that crashes the kubelet says only how long it waits; of one whose node cannot start it, this was said for five minutes.
  */
-function onStarts({ pool, replicas }: PoolState, crashing: ReadonlySet<string>): readonly PoolEvent[] {
+function onStarts({ pool, replicas }: PoolState, failed: ReadonlySet<string>): readonly PoolEvent[] {
   const living = replicas.ok ? replicas.value.filter(({ terminating }) => !terminating) : [];
   const said = new Set((pool.status?.workers ?? []).map(({ because }) => because));
   const about = Map.groupBy(
-    living.filter((replica) => wordsOf(replica) !== undefined && !crashing.has(replica.uid)),
+    living.filter((replica) => wordsOf(replica) !== undefined && !failed.has(replica.uid)),
     (replica) => wordsOf(replica) ?? '',
   );
   return [...about].flatMap(([words, pods]): readonly PoolEvent[] => {

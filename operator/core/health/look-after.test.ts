@@ -208,6 +208,21 @@ describe('a sentence of kubelet or scheduler', () => {
     expect(reasons(decision)).toContain('ReplicaCannotStart');
     expect(reasons(decide(next(state, decision, 1000)))).toEqual([]);
   });
+
+  it('is not said again of a replica that is about to be restarted for it', () => {
+    const words = `CreateContainerError: ${'no space left, '.repeat(30)}`;
+    const worker: WorkerContainer = {
+      state: 'Waiting',
+      waiting: { reason: 'CreateContainerError', message: words },
+      restarts: 0,
+    };
+    const stuck = replicaOf('a', { ready: false, cannotStart: words, worker, scheduledAt: NOON - 400_000 });
+    const elsewhere = replicaOf('b', { node: 'node2', worker: { state: 'Running', restarts: 0, startedAt: NOON } });
+    const state = poolOf([stuck, elsewhere]);
+    const decision = decide(state);
+    expect(decision.status.workers?.[0]?.because).toContain('while another node could');
+    expect(reasons(decide(next(state, decision, 1000)))).toEqual([]);
+  });
 });
 
 describe('the list of workers', () => {
