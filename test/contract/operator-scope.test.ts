@@ -1,5 +1,6 @@
 // A real operator that is told which namespaces and pools are its own, with rights in those namespaces alone.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { AgentWorkerPool } from '../../operator/api/pool.ts';
 import { until } from '../cluster/until.ts';
 import { NO_AUDIT_LOG, onlyEmbedded } from '../fixtures/embedded-only.ts';
 import { installRights, kubeconfigOf } from '../fixtures/operators/account.ts';
@@ -25,10 +26,7 @@ describe('an operator of some namespaces and some pools', onlyEmbedded(NO_AUDIT_
     redis = await startRedis();
     const kubeconfig = await kubeconfigOf(api, ACCOUNT);
     scene = await OperatorScene.open({ api, kubeconfig, redis, purpose: 'scope' });
-    for (const object of await readManifests('deploy/namespaced/grant/rbac.yaml')) {
-      const metadata = { ...object.metadata, namespace: scene.namespace };
-      await api.apply({ ...object, metadata, ...(object.kind === 'RoleBinding' ? { subjects } : {}) });
-    }
+    for (const object of await grant()) await api.apply(object);
     await api.apply(leaseBinding);
   });
   afterAll(async () => {
@@ -45,6 +43,13 @@ describe('an operator of some namespaces and some pools', onlyEmbedded(NO_AUDIT_
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'agent-worker-pool' },
     subjects,
   };
+  /** What gives the account its rights in the scene's namespace. */
+  const grant = async (): Promise<readonly KubeObject[]> =>
+    (await readManifests('deploy/namespaced/grant/rbac.yaml')).map((object) => ({
+      ...object,
+      metadata: { ...object.metadata, namespace: scene.namespace },
+      ...(object.kind === 'RoleBinding' ? { subjects } : {}),
+    }));
   const untilApplied = (pool: string) =>
     until(() => scene.deployment(pool), { what: `pool ${pool} is applied`, limitMs: 120_000 });
 
@@ -109,4 +114,31 @@ describe('an operator of some namespaces and some pools', onlyEmbedded(NO_AUDIT_
       expect(lines.some((line) => line.startsWith(begin))).toBe(true);
     }
   });
+
+  it('says which right somebody has taken from it, and what gives it back, and goes on when it has it again', async () => {
+    const role = (await grant()).find(({ kind }) => kind === 'Role') as KubeObject & { rules: readonly Rule[] };
+    const rules = role.rules.map(({ resources, verbs, ...rest }) => ({
+      ...rest,
+      resources,
+      verbs: resources.includes('deployments') ? verbs.filter((verb) => verb !== 'patch') : verbs,
+    }));
+    await api.apply({ ...role, rules });
+    await scene.queue('ours').add({ jobs: 1, minMs: 1, maxMs: 1 });
+    const pool = `/apis/agentpool.dev/v1alpha1/namespaces/${scene.namespace}/agentworkerpools/ours`;
+    const said = await until(
+      async () => {
+        const { status } = await api.get<AgentWorkerPool>(pool);
+        return status?.conditions?.find(({ reason }) => reason === 'ApplyFailing')?.message;
+      },
+      { what: 'the pool says that it cannot be applied', limitMs: 120_000 },
+    );
+    const who = `${HOME}:${ACCOUNT} may not patch deployments.apps in namespace ${scene.namespace}`;
+    expect(said).toContain(
+      `${who}: give it its roles again, by helm upgrade --force-conflicts or kubectl apply -n NAMESPACE -k deploy/namespaced/grant`,
+    );
+    await api.apply(role);
+    await scene.untilSettled('ours', 2, 120_000);
+  });
 });
+
+type Rule = Readonly<{ resources: readonly string[]; verbs: readonly string[] }>;
