@@ -5,6 +5,7 @@ import type { Decision, Deletion } from './decision.ts';
 import { FIELD_MANAGER } from './corrections.ts';
 import { firstMemory } from './memory.ts';
 import type { ReplicaHealth } from './health/replica-health.ts';
+import { workOf } from './restarts/restarts.fixture.ts';
 import type { ReplicaWork } from './restarts/view.ts';
 import type { DeploymentView, PoolState, QueueSnapshot, ReplicaSetView, ReplicaView } from './state.ts';
 
@@ -90,17 +91,7 @@ export const deploymentOf = (pool: Pool, replicas: number): DeploymentView => ({
 });
 
 export const healthOf = (work: Partial<ReplicaWork> = {}, over: Partial<ReplicaHealth> = {}): ReplicaHealth => ({
-  work: {
-    processStart: 'p1',
-    active: 0,
-    slots: 5,
-    cordoned: false,
-    held: null,
-    stopping: false,
-    lastFetch: null,
-    hasFinished: false,
-    ...work,
-  },
+  work: workOf(work),
   redis: known({ ok: true }, NOON),
   supabase: { ok: false, because: 'it is not checked' },
   ...over,
