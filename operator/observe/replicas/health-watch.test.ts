@@ -69,6 +69,20 @@ describe('the health of replicas', () => {
     expect(asked).toEqual([0, 7000, 10_000, 20_000]);
   });
 
+  it('is not asked for out of its turn while a replica is silent, for the passes would wait for it', async () => {
+    let asked = 0;
+    const { watch } = watchOf(async () => {
+      asked += 1;
+      return asked === 1 ? well() : unknown('it did not answer /health within 2000 ms');
+    });
+    watch.follow('ns/pool', [targetOf('a')], PACE);
+    await vi.advanceTimersByTimeAsync(1000);
+    await watch.askNow('ns/pool', 'uid-a');
+    await watch.askNow('ns/pool', 'uid-a');
+    expect(asked).toBe(2);
+    await watch.close();
+  });
+
   it('is asked for again sooner while a replica has never answered: it may not listen yet', async () => {
     const asked: number[] = [];
     const { watch } = watchOf(async () => {

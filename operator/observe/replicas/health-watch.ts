@@ -64,10 +64,13 @@ export class HealthWatch {
     return new Map([...after].map(([uid, { reading }]) => [uid, reading]));
   }
 
-  /** Asks one replica that is followed, out of its turn: what it said last was not said for what is done to it now. */
+  /**
+   * Asks one replica that is followed, out of its turn: what it said last was not said for what is done to it now. One that
+   * was silent when it was asked last is asked in its turn only, or it would delay each pass that wants to know.
+   */
   async askNow(poolKey: string, uid: string): Promise<void> {
     const watched = this.#watched.get(poolKey)?.get(uid);
-    if (watched === undefined) return;
+    if (watched === undefined || !watched.reading.ok) return;
     const answer = await this.#gate.run(() => this.#options.client.ask(watched.target, watched.pace.timeoutMs));
     if (this.#isWatched(watched)) watched.reading = answer;
   }
