@@ -80,6 +80,7 @@ class Candidate {
   hung = false;
   epoch: number | undefined;
   loss: Loss | undefined | 'none' = 'none';
+  readonly warnings: string[] = [];
   private until = 0;
   private readonly election: Election;
   private readonly ending = new AbortController();
@@ -96,7 +97,7 @@ class Candidate {
       validUntil: (until) => {
         this.until = until;
       },
-      log: silentLogger,
+      log: { ...silentLogger, warn: (_fields, message) => void this.warnings.push(message) },
       random: () => 0.5,
     });
   }
@@ -163,6 +164,21 @@ describe('an election', () => {
     expect(lease.writes.length).toBeGreaterThanOrEqual(23);
     expect(lease.writes.length).toBeLessThanOrEqual(26);
     expect(lease.lease?.spec.leaseTransitions).toBe(0);
+  });
+
+  it('tells a trouble when it begins, and again when it comes back, however often it tries meanwhile', async () => {
+    const a = join('a');
+    await pass(1_000);
+    const b = join('b');
+    await pass(1_000);
+    b.cutOff = true;
+    await pass(60_000);
+    expect(b.warnings).toEqual(['the lease could not be read']);
+    b.cutOff = false;
+    await pass(30_000);
+    b.cutOff = true;
+    await pass(60_000);
+    expect([b.warnings.length, a.warnings.length]).toEqual([2, 0]);
   });
 
   it('hands over at once when the holder gives the lease back, with the next epoch', async () => {

@@ -43,6 +43,7 @@ export class Election {
   private seen: { lease: StoredLease | undefined; at: number } | undefined;
   private held: StoredLease | undefined;
   private until = 0;
+  private trouble: string | undefined;
 
   constructor(options: ElectionOptions) {
     this.options = options;
@@ -55,10 +56,11 @@ export class Election {
       try {
         this.observe(await this.options.api.read(signal));
         if (this.claimableInMs() <= 0) return await this.claim(signal);
+        this.trouble = undefined;
         await this.standBy(signal);
       } catch (error) {
         if (signal.aborted) throw asError(signal.reason);
-        if (!isConflict(error)) this.options.log.warn({ because: messageOf(error) }, 'the lease could not be read');
+        if (!isConflict(error)) this.sayOnce(error, 'the lease could not be read');
         await sleep(this.options.timings.retryMs * (0.5 + this.random() / 2), signal);
       }
     }
@@ -67,6 +69,7 @@ export class Election {
   /** Renews until the lease is lost (resolves with why) or the signal is aborted (gives it back, then undefined). */
   async hold(release: AbortSignal): Promise<Loss | undefined> {
     let nextAt = this.options.now() + this.options.timings.renewMs;
+    this.trouble = undefined;
     for (;;) {
       const { now, timings } = this.options;
       try {
@@ -83,13 +86,21 @@ export class Election {
       const sentAt = now();
       try {
         await this.renew();
+        this.trouble = undefined;
         nextAt = sentAt + timings.renewMs;
       } catch (error) {
         if (error instanceof TakenError) return this.lose(error.message);
-        this.options.log.warn({ because: messageOf(error) }, 'the lease could not be renewed');
+        this.sayOnce(error, 'the lease could not be renewed');
         nextAt = now() + (timings.retryMs / 2) * (0.5 + this.random() / 2);
       }
     }
+  }
+
+  /** It is tried again every few seconds: the same trouble is told when it begins. */
+  private sayOnce(error: unknown, message: string): void {
+    const because = messageOf(error);
+    this.options.log[this.trouble === because ? 'debug' : 'warn']({ because }, message);
+    this.trouble = because;
   }
 
   private lose(because: string): Loss {
