@@ -101,13 +101,13 @@ export function errorFromAnswer(answer: ErrorAnswer): KubeError {
 
 /** `RoleBasedAccessControl`'s own sentence: k8s.io/apiserver, `responsewriters.forbiddenMessage`. */
 const MISSING_RIGHT =
-  /\bforbidden: User "(?<user>[^"]*)" cannot (?<verb>\S+) resource "(?<resource>[^"]+)" in API group "(?<group>[^"]*)" (?:in the namespace "(?<namespace>[^"]*)"|at the cluster scope)/;
+  /\bforbidden: User "[^"]*" cannot (?<verb>\S+) resource "(?<resource>[^"]+)" in API group "(?<group>[^"]*)" (?:in the namespace "(?<namespace>[^"]*)"|at the cluster scope)/;
 
-function missingRightIn(body: StatusBody | undefined): (MissingRight & { account: string }) | undefined {
+function missingRightIn(body: StatusBody | undefined): MissingRight | undefined {
   const parts = MISSING_RIGHT.exec(body?.message ?? '')?.groups;
   if (parts === undefined) return undefined;
-  const { user = '', verb = '', resource = '', group = '', namespace } = parts;
-  return { account: user.replace(/^system:serviceaccount:/, ''), verb, resource, group, namespace };
+  const { verb = '', resource = '', group = '', namespace } = parts;
+  return { verb, resource, group, namespace };
 }
 
 /** Short enough that no log line and no status cuts it before it has said which right it is, and what to do. */
@@ -115,8 +115,13 @@ function sayMissingRight({ status, cureOf }: ErrorAnswer, body: StatusBody | und
   const right = status === 403 ? missingRightIn(body) : undefined;
   if (right === undefined || cureOf === undefined) return undefined;
   const where = right.namespace === undefined ? 'in all namespaces' : `in namespace ${right.namespace}`;
-  const what = [right.resource, right.group].filter((part) => part !== '').join('.');
-  return `${right.account} may not ${right.verb} ${what} ${where}: ${cureOf(right)}`;
+  return `the operator's account may not ${right.verb} ${qualified(right)} ${where}: ${cureOf(right)}`;
+}
+
+/** `deployments.apps`, `pods/proxy`, `agentworkerpools.agentpool.dev/status`. */
+function qualified({ resource, group }: MissingRight): string {
+  const [plural = '', ...subresource] = resource.split('/');
+  return [group === '' ? plural : `${plural}.${group}`, ...subresource].join('/');
 }
 
 /** Makes the error for an `ERROR` event inside a watch, which carries a `Status` and came with HTTP 200. */

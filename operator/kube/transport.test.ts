@@ -152,8 +152,7 @@ describe('a transport', () => {
     answering(inOne, lacking('in API group "apps" at the cluster scope'), inOne);
     connect({ cureOfMissingRight: ({ namespace }) => `ask ${namespace ?? 'everybody'}` });
     const error = await failure(write);
-    const sentence =
-      'agent-worker-pool:agent-worker-pool may not patch deployments.apps in namespace agents: ask agents';
+    const sentence = "the operator's account may not patch deployments.apps in namespace agents: ask agents";
     expect([error.message, wordsOf(error), lacksRight(error)]).toEqual([sentence, sentence, true]);
     expect((await failure(write)).message).toContain('may not patch deployments.apps in all namespaces: ask everybody');
     connect();

@@ -139,7 +139,7 @@ describe('a right that the account has not', () => {
     const nobody = transportAs(account, { cureOfMissingRight: () => 'get it' });
     try {
       const error = await failure(nobody.request({ method: 'GET', path }));
-      expect([error.message, lacksRight(error)]).toEqual([`here:nobody ${sentence}`, true]);
+      expect([error.message, lacksRight(error)]).toEqual([`the operator's account ${sentence}`, true]);
     } finally {
       await nobody.close();
     }

@@ -132,7 +132,7 @@ describe('an operator of some namespaces and some pools', onlyEmbedded(NO_AUDIT_
       },
       { what: 'the pool says that it cannot be applied', limitMs: 120_000 },
     );
-    const who = `${HOME}:${ACCOUNT} may not patch deployments.apps in namespace ${scene.namespace}`;
+    const who = `the operator's account may not patch deployments.apps in namespace ${scene.namespace}`;
     expect(said).toContain(
       `${who}: give it its roles again, by helm upgrade --force-conflicts or kubectl apply -n NAMESPACE -k deploy/namespaced/grant`,
     );
