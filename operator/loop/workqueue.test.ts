@@ -87,6 +87,16 @@ describe('a work queue', () => {
     expect(new Set(order).size).toBe(60);
   });
 
+  it('does not look again at what was urgent meanwhile', async () => {
+    const queue = createWorkQueue();
+    queue.addAfter('a', 1_000);
+    queue.add('a', 'urgent');
+    expect(await takeAll(queue)).toEqual(['a']);
+    queue.done('a');
+    await tick(5_000);
+    expect(queue.size()).toBe(0);
+  });
+
   it('lets a key that is to be looked at again wait behind those that an event added, and raises it by an event', async () => {
     const queue = createWorkQueue();
     queue.addAfter('again', 10, 'low');
