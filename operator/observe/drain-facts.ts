@@ -5,7 +5,7 @@ import { type Known, unknown } from '../core/known.ts';
 import type { DrainFacts, PoolState } from '../core/state.ts';
 import type { PodObject } from './pods.ts';
 import type { PoolToken, PoolTokens } from './pool-token.ts';
-import type { PoolRedis } from './queue/redis-access.ts';
+import type { PoolRedis } from './queue/pool-redis.ts';
 import type { ReplicaAddress, ReplicaWitness } from './replicas/witness.ts';
 
 export type DrainParts = Readonly<{

@@ -1,6 +1,7 @@
 import type { Pool } from '../api/parse.ts';
 import type { PoolState, RedisAccess } from '../core/state.ts';
-import type { PoolRedis, RedisAccessRegistry } from './queue/redis-access.ts';
+import type { PoolRedis } from './queue/pool-redis.ts';
+import type { RedisAccessRegistry } from './queue/redis-access.ts';
 import type { RedisUrl, RedisSecretReader } from './redis-secret.ts';
 import { findRivals, type RivalParts } from './rivals.ts';
 

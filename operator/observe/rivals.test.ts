@@ -3,7 +3,7 @@ import { NOON, samplePool } from '../core/state.fixture.ts';
 import { keyOf } from '../kube/resources.ts';
 import { createStore } from '../kube/store.ts';
 import type { PoolObject } from './cluster.ts';
-import type { PoolRedis } from './queue/redis-access.ts';
+import type { PoolRedis } from './queue/pool-redis.ts';
 import { findRivals, QUEUE_INDEX, QueueDirectory, queueIndex } from './rivals.ts';
 
 const queue = { prefix: 'bull', name: 'jobs' };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { PoolRedis } from './queue/redis-access.ts';
+import type { PoolRedis } from './queue/pool-redis.ts';
 import { nextLookInMs } from './until-next-pass.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;

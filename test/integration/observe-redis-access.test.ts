@@ -1,7 +1,8 @@
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type PoolRedis, RedisAccessRegistry } from '../../operator/observe/queue/redis-access.ts';
+import type { PoolRedis } from '../../operator/observe/queue/pool-redis.ts';
+import { RedisAccessRegistry } from '../../operator/observe/queue/redis-access.ts';
 import { until } from '../cluster/until.ts';
 import { type RedisOptions, type RedisServer, startRedis } from '../fixtures/redis.ts';
 import { startTlsRedis } from '../fixtures/redis-tls.ts';

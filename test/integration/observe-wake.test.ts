@@ -1,7 +1,8 @@
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type PoolRedis, RedisAccessRegistry } from '../../operator/observe/queue/redis-access.ts';
+import type { PoolRedis } from '../../operator/observe/queue/pool-redis.ts';
+import { RedisAccessRegistry } from '../../operator/observe/queue/redis-access.ts';
 import type { WatchPace } from '../../operator/observe/queue/wake.ts';
 import { until } from '../cluster/until.ts';
 import { type RedisServer, startRedis } from '../fixtures/redis.ts';

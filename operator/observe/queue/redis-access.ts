@@ -1,6 +1,5 @@
 import type { ActiveJobs } from '../../core/drain/view.ts';
 import { type Known, type Millis, unknown } from '../../core/known.ts';
-import type { RedisAccess } from '../../core/state.ts';
 import { type Logger, silentLogger } from '../../kube/log.ts';
 import { readActiveJobs } from './active-jobs.ts';
 import { CommandBudget } from './command-budget.ts';
@@ -14,11 +13,12 @@ import {
   type QueueName,
 } from './depth.ts';
 import { DepthReader } from './depth-reader.ts';
-import { RedisConnection, type RedisUse } from './redis-connection.ts';
+import type { PoolQueue, PoolRedis } from './pool-redis.ts';
+import { RedisConnection } from './redis-connection.ts';
 import type { RedisFailure } from './redis-trouble.ts';
 import { identityOf, parseRedisUrl, type RedisTarget } from './redis-url.ts';
 import { type Sleeper, SlowPoll } from './slow-poll.ts';
-import { Waker, type WakerOptions, type WatchPace } from './wake.ts';
+import { Waker, type WakerOptions } from './wake.ts';
 
 export type RedisAccessOptions = Readonly<{
   now: () => Millis;
@@ -32,37 +32,6 @@ export type RedisAccessOptions = Readonly<{
   onCommands?: (poolKey: string, commands: number) => void;
   logger?: Logger;
   waker?: Partial<WakerOptions>;
-}>;
-
-/** The queue of a pool, where it is, and how many commands a minute it may cost. */
-export type PoolQueue = Readonly<{ url: string; queue: QueueName; commandsPerMinute: number }>;
-
-/** What one pool may do with its Redis. Belongs to the pool until `release`, or until it opens another one. */
-export type PoolRedis = Readonly<{
-  ok: true;
-  /** How the last use of the connection ended, by whichever pool; usable before the first. */
-  access: () => RedisAccess;
-  lastUse: () => RedisUse | undefined;
-  /** How a use of the connection ended that is at most so old; without one Redis is asked. Never rejects. */
-  check: (maxAgeMs: Millis) => Promise<RedisUse>;
-  /** Reads the queue; never rejects. `fresh`: something happened, or the pool does not wait for events. */
-  read: (options: Readonly<{ fresh: boolean }>) => Promise<DepthReading>;
-  /** Who runs the active jobs of the queue; never rejects. */
-  activeJobs: () => Promise<Known<ActiveJobs>>;
-  /** Wakes the pool on the next event of its queue behind `tip`, once; the tip is that of a reading. */
-  watch: (tip: string, pace: WatchPace) => void;
-  /** Goes on waiting from where the pool waits; false when it does not. */
-  keepWatching: (pace: WatchPace) => boolean;
-  isWatching: () => boolean;
-  /** Leaves the pool out of waking for a while: its last event changed nothing. */
-  rest: () => void;
-  unwatch: () => void;
-  /** While the pool waits for an event: whether the slow poll only compares its readings, or sees to a pass each time. */
-  compareReadings: (enough: boolean) => void;
-  /** Nothing but news needs a pass. */
-  isCompared: () => boolean;
-  /** The longest time after which to look again although no event came, of a pool whose readings are not compared. */
-  slowPollInMs: () => Millis;
 }>;
 
 type Shared = {
