@@ -13,6 +13,7 @@ const blows: readonly Blow[] = [
   { of: 'status', write: 6, when: 'after' },
 ];
 testKilledRetries({
+  everyKind: false,
   parts: [{ when: 'at a write of a retry', blows, leastKilled: blows.length }],
   maxRetries: 2,
   limitMs: 600_000,

@@ -1,11 +1,12 @@
 import { everyWrite } from '../fixtures/operators/killed-retries.ts';
 import { testKilledRetries } from '../fixtures/operators/killed-retries-suite.ts';
 
-const PART = 12;
+const PART = 8;
 const CLOSED = [0, 1, 2].map((part) => [part * PART + 1, (part + 1) * PART] as const);
 
 testKilledRetries({
-  maxRetries: 3,
+  everyKind: true,
+  maxRetries: 2,
   limitMs: 1_800_000,
   parts: [
     ...CLOSED.map(([first, last]) => ({
