@@ -230,7 +230,7 @@ describe.concurrent('a Redis that is out', () => {
     const tenant = keep(await openSpoiltTenant(stage, 'outage'));
     // Of a number that never changes: a pool that comes down after its work may lose any of its replicas.
     const pool = { minReplicas: 2, health: HEALTH, restarts: restarts(3) };
-    const load = { jobs: 40, minMs: 2000, maxMs: 4000 };
+    const load = { jobs: 60, minMs: 2000, maxMs: 4000 };
     // Shorter than a lock that was just renewed: no job is taken for lost.
     expectSurvived(await sufferOutage(stage, tenant, { replicas: 2, slots: 5, load, lastsMs: 12_000, pool }));
     const ready = conditionOf(await readPool(stage, { namespace: tenant.namespace, name: 'outage' }), 'Ready');
