@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { POOL_LABEL } from '../operator/api/names.ts';
 import { deployments } from '../operator/kube/resources.ts';
 import { clusterDown, clusterUp } from '../test/cluster/cluster.ts';
 import { until } from '../test/cluster/until.ts';
@@ -142,7 +143,8 @@ async function runToZero(tenant: Tenant, names: readonly string[], emptyAll: () 
 async function untilSettled(stage: Stage, { namespace }: Tenant): Promise<void> {
   await until(
     async () => {
-      const { items } = await stage.client.list<SettlingDeployment>(deployments, { namespace });
+      const ofPools = { namespace, labelSelector: POOL_LABEL };
+      const { items } = await stage.client.list<SettlingDeployment>(deployments, ofPools);
       return items.every(
         ({ metadata, status }) => status?.observedGeneration === metadata.generation && (status.replicas ?? 0) === 0,
       );
