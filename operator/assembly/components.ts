@@ -37,7 +37,11 @@ export function componentsOf(kube: Kube, { cluster, redis, sources, controller }
     const waiting = reflectors.find((reflector) => !reflector.synced());
     return waiting === undefined ? undefined : (waiting.trouble() ?? `the ${waiting.type.plural} were not read yet`);
   };
-  const probes = { alive: () => controller.problem() ?? kube.election.problem(), ready: unsynced };
+  const probes = {
+    alive: () => controller.problem() ?? kube.election.problem(),
+    // One that can never lead must not replace one that can.
+    ready: () => unsynced() ?? kube.election.barred(),
+  };
   return [
     httpOf(kube, probes),
     versionCheck(kube),

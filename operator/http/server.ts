@@ -6,7 +6,7 @@ import type { Registry } from 'prom-client';
 export type Probes = Readonly<{
   /** This process makes progress. Never about Redis, the API server or another process. */
   alive: () => string | undefined;
-  /** The caches are filled; a standby is ready. */
+  /** The caches are filled, and it may lead; a standby is ready. */
   ready: () => string | undefined;
 }>;
 

@@ -6,6 +6,10 @@ import { silentLogger } from './log.ts';
 
 const timings: ElectionTimings = { durationMs: 15_000, renewMs: 5_000, retryMs: 2_000, heartbeatMaxMs: 20_000 };
 const conflict = () => new KubeError({ status: 409, reason: 'Conflict', message: 'changed' });
+const forbidden = () => {
+  const message = 'leases "l" is forbidden: User "u" cannot get resource "leases" in API group "coordination.k8s.io"';
+  return new KubeError({ status: 403, reason: 'Forbidden', message, body: { message } });
+};
 const away = () => new KubeError({ status: 0, reason: 'Unreachable', message: 'no answer' });
 
 /** A Lease in memory, with a switch for each candidate's network. */
@@ -18,6 +22,7 @@ class FakeLease {
   apiFor(candidate: Candidate): LeaseApi {
     const reach = () => {
       if (candidate.cutOff) throw away();
+      if (candidate.hasNoRight) throw forbidden();
     };
     const write = (spec: LeaseSpec): StoredLease => {
       this.version += 1;
@@ -76,6 +81,8 @@ class FakeLease {
 class Candidate {
   readonly name: string;
   cutOff = false;
+  hasNoRight = false;
+  barred: string | undefined;
   losesAnswers = false;
   hung = false;
   epoch: number | undefined;
@@ -96,6 +103,9 @@ class Candidate {
       heartbeat: () => (this.hung ? alive : (alive = performance.now())),
       validUntil: (until) => {
         this.until = until;
+      },
+      barred: (because) => {
+        this.barred = because;
       },
       log: { ...silentLogger, warn: (_fields, message) => void this.warnings.push(message) },
       random: () => 0.5,
@@ -179,6 +189,21 @@ describe('an election', () => {
     b.cutOff = true;
     await pass(60_000);
     expect([b.warnings.length, a.warnings.length]).toEqual([2, 0]);
+  });
+
+  it('knows that it can never lead while it has no right to the lease, which an outage does not tell', async () => {
+    join('a');
+    await pass(1_000);
+    const b = join('b');
+    b.hasNoRight = true;
+    await pass(10_000);
+    expect(b.barred).toContain('cannot get resource "leases"');
+    b.hasNoRight = false;
+    await pass(10_000);
+    expect(b.barred).toBeUndefined();
+    b.cutOff = true;
+    await pass(30_000);
+    expect(b.barred).toBeUndefined();
   });
 
   it('hands over at once when the holder gives the lease back, with the next epoch', async () => {

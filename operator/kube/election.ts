@@ -1,4 +1,4 @@
-import { isConflict } from './errors.ts';
+import { isConflict, lacksRight, wordsOf } from './errors.ts';
 import { type LeaseApi, type LeaseSpec, microTime, type StoredLease } from './lease-record.ts';
 import { type Logger, messageOf } from './log.ts';
 import { asError, linkedSignal, sleep } from './wait.ts';
@@ -23,6 +23,8 @@ export type ElectionOptions = Readonly<{
   heartbeat: () => number;
   /** Told before anything else: until when this process may act as the leader; 0 for not at all. */
   validUntil: (until: number) => void;
+  /** Told why this process cannot compete at all, for a right that it has not; undefined when it can. */
+  barred: (because: string | undefined) => void;
   log: Logger;
   random?: () => number;
 }>;
@@ -55,12 +57,15 @@ export class Election {
       if (signal.aborted) throw asError(signal.reason);
       try {
         this.observe(await this.options.api.read(signal));
-        if (this.claimableInMs() <= 0) return await this.claim(signal);
+        const epoch = this.claimableInMs() <= 0 ? await this.claim(signal) : undefined;
         this.trouble = undefined;
+        this.options.barred(undefined);
+        if (epoch !== undefined) return epoch;
         await this.standBy(signal);
       } catch (error) {
         if (signal.aborted) throw asError(signal.reason);
         if (!isConflict(error)) this.sayOnce(error, 'the lease could not be read');
+        if (lacksRight(error)) this.options.barred(wordsOf(error));
         await sleep(this.options.timings.retryMs * (0.5 + this.random() / 2), signal);
       }
     }
@@ -69,7 +74,6 @@ export class Election {
   /** Renews until the lease is lost (resolves with why) or the signal is aborted (gives it back, then undefined). */
   async hold(release: AbortSignal): Promise<Loss | undefined> {
     let nextAt = this.options.now() + this.options.timings.renewMs;
-    this.trouble = undefined;
     for (;;) {
       const { now, timings } = this.options;
       try {

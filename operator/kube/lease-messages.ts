@@ -24,6 +24,7 @@ export type FromThread =
   | Readonly<{ kind: 'acquired'; epoch: number }>
   | Readonly<{ kind: 'lost'; loss: Loss }>
   | Readonly<{ kind: 'released' }>
+  | Readonly<{ kind: 'barred'; because: string | undefined }>
   | Readonly<{ kind: 'credentials-wanted' }>
   | Readonly<{ kind: 'answered'; labels: RequestLabels }>
   | Readonly<{ kind: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; fields: object; message: string }>;

@@ -71,6 +71,7 @@ async function compete(): Promise<void> {
     now: monotonicMs,
     heartbeat: () => loadMs(times, shared.heartbeat),
     validUntil: (until) => storeMs(times, shared.validUntil, until),
+    barred: (because) => say({ kind: 'barred', because }),
   });
   try {
     say({ kind: 'acquired', epoch: await election.acquire(release.signal) });

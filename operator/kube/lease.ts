@@ -62,6 +62,8 @@ export type LeaderElector = Readonly<{
   assertLeader(): void;
   /** Stops competing and gives the lease back if it is held. Resolves also when that fails. */
   release(): Promise<void>;
+  /** Why this process cannot compete: it has not read the lease yet, or has not the right to. For `/readyz`. */
+  barred(): string | undefined;
   /** What is wrong with the election's own progress, or undefined. For `/healthz`. */
   problem(): string | undefined;
 }>;
@@ -94,6 +96,7 @@ class ThreadedElector implements LeaderElector {
   private sent = '';
   private releasing = false;
   private transitions: number | undefined;
+  private whyBarred: string | undefined = 'the lease was not read yet';
 
   constructor(options: LeaderElectorOptions) {
     const { durationMs = 15_000, renewMs = 5_000, retryMs = 2_000, heartbeatMaxMs = 20_000 } = options;
@@ -156,6 +159,10 @@ class ThreadedElector implements LeaderElector {
     await this.worker.terminate();
   }
 
+  barred(): string | undefined {
+    return this.whyBarred;
+  }
+
   problem(): string | undefined {
     if (!this.worker) return undefined;
     const age = monotonicMs() - loadMs(this.times, shared.threadAlive);
@@ -168,6 +175,9 @@ class ThreadedElector implements LeaderElector {
         this.showLeadership(1);
         this.transitions = message.epoch;
         this.acquiredLater.resolve({ epoch: message.epoch });
+        break;
+      case 'barred':
+        this.whyBarred = message.because;
         break;
       case 'lost':
         this.end(message.loss.because);

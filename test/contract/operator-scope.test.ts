@@ -139,6 +139,18 @@ describe('an operator of some namespaces and some pools', onlyEmbedded(NO_AUDIT_
     await api.apply(role);
     await scene.untilSettled('ours', 2, 120_000);
   });
+
+  it('is not ready while it may not read the lease, so that no rollout puts it in place of one that leads', async () => {
+    await api.remove(leaseBinding);
+    const barred = await scene.start('barred', { POOL_SELECTOR: 'shard=a' });
+    const says = async () => (await barred.get('/readyz')).text();
+    await until(async () => (await says().catch(() => '')).includes('may not get leases.coordination.k8s.io'), {
+      what: 'it says which right it needs to be ready',
+      limitMs: 120_000,
+    });
+    await api.apply(leaseBinding);
+    await barred.untilReady(120_000);
+  });
 });
 
 type Rule = Readonly<{ resources: readonly string[]; verbs: readonly string[] }>;
