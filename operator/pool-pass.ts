@@ -1,4 +1,3 @@
-import type { ScaleMemory } from './core/scale-memory.ts';
 import { type ApplyOutcome, applyDeployment } from './act/apply.ts';
 import type { Companions } from './act/companions.ts';
 import type { DrainedPod, Drainer } from './act/drain.ts';
@@ -13,6 +12,7 @@ import type { Decision } from './core/decision.ts';
 import { statusOfInvalid } from './core/invalid.ts';
 import type { Millis } from './core/known.ts';
 import { firstMemory } from './core/memory.ts';
+import type { ScaleMemory } from './core/scale-memory.ts';
 import { mayBeSaidLater, writeStatusIn } from './core/status.ts';
 import type { KubeClient } from './kube/client.ts';
 import { keyOf, refOf } from './kube/resources.ts';
@@ -33,7 +33,7 @@ export type PassParts = Readonly<{
   enqueue: (poolKey: string) => void;
   /** Asks for a pass over a pool whose jobs may wait for it. */
   hurry: (poolKey: string) => void;
-  /** Other pools that have hurried wait for their turn: what can be said later is said later. */
+  /** Other pools that an event has added wait for their turn: what can be said later is said later. */
   crowded: () => boolean;
 }>;
 

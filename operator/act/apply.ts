@@ -1,6 +1,6 @@
-import type { Applied } from '../core/scale-memory.ts';
 import { FIELD_MANAGER } from '../core/corrections.ts';
 import type { Action } from '../core/decision.ts';
+import type { Applied } from '../core/scale-memory.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isConflict, isTerminalRefusal, KubeError, lacksRight, wordsOf } from '../kube/errors.ts';
 import { deployments } from '../kube/resources.ts';

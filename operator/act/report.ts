@@ -1,7 +1,7 @@
-import type { PoolEvent } from '../core/pool-event.ts';
 import type { Decision, Deletion, Interruption } from '../core/decision.ts';
 import type { Care } from '../core/health/look-after.ts';
 import type { DrainOutcome } from '../core/drain/outcome.ts';
+import type { PoolEvent } from '../core/pool-event.ts';
 import { messageOf, type Logger } from '../kube/log.ts';
 import { keyOf, type ObjectRef } from '../kube/resources.ts';
 import type { PoolMetrics } from '../telemetry/metrics.ts';

@@ -1,10 +1,10 @@
-import type { ScaleMemory } from './scale-memory.ts';
 import { describe, expect, it } from 'vitest';
 import { decide } from './decide.ts';
 import type { Decision } from './decision.ts';
 import { renderDeployment, templateKey } from './deployment.ts';
 import { type Known, known, unknown } from './known.ts';
 import { firstMemory } from './memory.ts';
+import type { ScaleMemory } from './scale-memory.ts';
 import { deploymentOf, NOON, queueOf, replicaOf, samplePool, stateOf } from './state.fixture.ts';
 import type { PoolState, QueueSnapshot } from './state.ts';
 

@@ -1,5 +1,5 @@
-import type { Correction } from './scale-memory.ts';
 import type { Millis } from './known.ts';
+import type { Correction } from './scale-memory.ts';
 import { isoTime } from './time.ts';
 import type { DeploymentView } from './state.ts';
 

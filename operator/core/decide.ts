@@ -1,4 +1,3 @@
-import type { ScaleMemory } from './scale-memory.ts';
 import { applyAction } from './apply-action.ts';
 import { failureVerdict } from './apply-failure.ts';
 import { rememberRaise } from './bounds/pace.ts';
@@ -26,6 +25,7 @@ import { learnColdStart } from './memory.ts';
 import { findObstacle, type Obstacle } from './obstacle.ts';
 import { learnVanished, type QueueView, viewQueue } from './queue-view.ts';
 import { paceOf, POLL_TROUBLE_MS, recheckAfter } from './recheck.ts';
+import type { ScaleMemory } from './scale-memory.ts';
 import { stalledBy } from './stalled.ts';
 import type { DeploymentView, PoolState, QueueSnapshot } from './state.ts';
 import { renderStatus } from './status.ts';

@@ -1,5 +1,3 @@
-import type { ScaleMemory } from './scale-memory.ts';
-import type { FailureReason } from './restarts/view.ts';
 import type { PoolStatus } from '../api/pool.ts';
 import type { Because } from './because.ts';
 import type { DrainOutcome } from './drain/outcome.ts';
@@ -8,6 +6,8 @@ import type { Millis } from './known.ts';
 import type { Care } from './health/look-after.ts';
 import type { Manifest } from './manifest.ts';
 import type { PoolEvent } from './pool-event.ts';
+import type { FailureReason } from './restarts/view.ts';
+import type { ScaleMemory } from './scale-memory.ts';
 
 /** What to change in the cluster. A pass carries out all of them, in order. */
 export type Action = Readonly<{ kind: 'apply'; manifest: Manifest; templateKey: string }>;

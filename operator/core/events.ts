@@ -1,6 +1,6 @@
-import type { PoolEvent } from './pool-event.ts';
 import type { ConditionType } from '../api/pool.ts';
 import type { Because } from './because.ts';
+import type { PoolEvent } from './pool-event.ts';
 import type { PoolState } from './state.ts';
 
 export type EventsInput = Readonly<{

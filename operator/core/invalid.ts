@@ -1,8 +1,8 @@
-import type { PoolEvent } from './pool-event.ts';
 import type { PoolStatus } from '../api/pool.ts';
 import type { Because } from './because.ts';
 import { renderConditions } from './conditions.ts';
 import type { Millis } from './known.ts';
+import type { PoolEvent } from './pool-event.ts';
 import { isoTime } from './time.ts';
 
 /**

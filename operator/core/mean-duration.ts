@@ -1,5 +1,5 @@
-import type { ScaleMemory } from './scale-memory.ts';
 import type { Millis } from './known.ts';
+import type { ScaleMemory } from './scale-memory.ts';
 import type { ReplicaView } from './state.ts';
 
 type Counters = ScaleMemory['counters'];

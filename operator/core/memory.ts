@@ -1,9 +1,9 @@
-import type { ScaleMemory } from './scale-memory.ts';
 import { parseDuration } from '../api/duration.ts';
 import type { PoolStatus } from '../api/pool.ts';
 import { firstHealthMemory } from './health/memory.ts';
 import { FIRST_DRAIN_MEMORY } from './drain/view.ts';
 import type { Millis } from './known.ts';
+import type { ScaleMemory } from './scale-memory.ts';
 import type { ReplicaView } from './state.ts';
 import { parseIsoTime } from './time.ts';
 

@@ -1,5 +1,5 @@
-import type { ScaleMemory } from './scale-memory.ts';
 import { known, type Known, unknown } from './known.ts';
+import type { ScaleMemory } from './scale-memory.ts';
 import { sayLength } from './sentence.ts';
 import type { PoolState, QueueSnapshot } from './state.ts';
 import { windowOf } from './window.ts';

@@ -1,10 +1,10 @@
-import type { ScaleMemory } from './scale-memory.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PoolStatus } from '../api/pool.ts';
 import { decide } from './decide.ts';
 import type { Decision } from './decision.ts';
 import { known, type Known, type Millis, unknown } from './known.ts';
+import type { ScaleMemory } from './scale-memory.ts';
 import { afterApplying, NOON, queueOf, replicaOf, samplePool, stateOf } from './state.fixture.ts';
 import type { PoolState, QueueSnapshot } from './state.ts';
 import { writeStatusIn } from './status.ts';

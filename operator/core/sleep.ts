@@ -1,4 +1,3 @@
-import type { ScaleMemory } from './scale-memory.ts';
 import { isBeside } from './beside.ts';
 import { isIdle } from './counterfactual/account.ts';
 import { busyHourLeavesAt } from './counterfactual/status.ts';
@@ -6,6 +5,7 @@ import type { Decision } from './decision.ts';
 import type { Millis } from './known.ts';
 import { meanExpiresAt } from './mean-duration.ts';
 import type { QueueView } from './queue-view.ts';
+import type { ScaleMemory } from './scale-memory.ts';
 import type { PoolState } from './state.ts';
 import type { Target } from './target.ts';
 

@@ -1,4 +1,3 @@
-import type { ScaleMemory } from './scale-memory.ts';
 import { formatDuration } from '../api/duration.ts';
 import type { PoolStatus } from '../api/pool.ts';
 import { isBeside } from './beside.ts';
@@ -12,6 +11,7 @@ import { renderWorkers } from './health/workers.ts';
 import type { Millis } from './known.ts';
 import { usableMean } from './mean-duration.ts';
 import type { QueueView } from './queue-view.ts';
+import type { ScaleMemory } from './scale-memory.ts';
 import { firstLine } from './sentence.ts';
 import type { PoolState } from './state.ts';
 import { isoTime, parseIsoTime } from './time.ts';

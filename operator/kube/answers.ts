@@ -1,7 +1,7 @@
-import type { KubeRequest } from './request.ts';
 import { type Dispatcher, errors as undiciErrors } from 'undici';
 import { type CureOfMissingRight, errorFromAnswer, KubeError } from './errors.ts';
 import { messageOf } from './log.ts';
+import type { KubeRequest } from './request.ts';
 import { asError } from './wait.ts';
 
 export type Answer = Dispatcher.ResponseData;

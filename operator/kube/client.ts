@@ -1,6 +1,6 @@
-import type { KubeRequest } from './request.ts';
 import { isNotFound } from './errors.ts';
 import { type ListScope, listInPages } from './list.ts';
+import type { KubeRequest } from './request.ts';
 import { apiVersionOf, type ObjectRef, type ResourceType, resourcePath } from './resources.ts';
 import type { KubeTransport } from './transport.ts';
 import type { RawObject } from './watch-events.ts';

@@ -1,10 +1,10 @@
-import type { KubeRequest } from './request.ts';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { soon } from '../../test/fixtures/soon.ts';
 import { FakeKubeApi, sendJson, sendStatus } from '../../test/fixtures/fake-kube-api.ts';
 import { isConflict, isTerminalRefusal, type KubeError, lacksRight, wordsOf } from './errors.ts';
 import { createKubeMetrics } from './metrics.ts';
+import type { KubeRequest } from './request.ts';
 import { createTransport, type KubeTransport, type TransportOptions } from './transport.ts';
 
 let api: FakeKubeApi;

@@ -1,5 +1,5 @@
-import type { KubeRequest } from './request.ts';
 import { createRefusalMemory } from './refusals.ts';
+import type { KubeRequest } from './request.ts';
 import { keyOf, type ObjectRef, type ResourceType } from './resources.ts';
 import type { KubeTransport } from './transport.ts';
 import type { RawObject } from './watch-events.ts';

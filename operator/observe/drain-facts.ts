@@ -1,7 +1,7 @@
-import type { ScaleMemory } from '../core/scale-memory.ts';
 import type { Pool } from '../api/parse.ts';
 import type { ReplicaAnswer } from '../core/drain/view.ts';
 import { type Known, unknown } from '../core/known.ts';
+import type { ScaleMemory } from '../core/scale-memory.ts';
 import type { DrainFacts, PoolState } from '../core/state.ts';
 import type { PodObject } from './pods.ts';
 import type { PoolToken, PoolTokens } from './pool-token.ts';

@@ -1,7 +1,7 @@
-import type { ScaleMemory } from '../core/scale-memory.ts';
 import type { Pool } from '../api/parse.ts';
 import { deploymentBeside } from '../core/beside.ts';
 import { type Known, known, type Millis, unknown } from '../core/known.ts';
+import type { ScaleMemory } from '../core/scale-memory.ts';
 import type { DeploymentView, PoolState, RedisAccess, ReplicaView } from '../core/state.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { messageOf } from '../kube/log.ts';

@@ -1,4 +1,3 @@
-import type { Ending } from '../core/state.ts';
 import { z } from 'zod';
 import { DELETION_COST_ANNOTATION, PROVEN_IDLE_ANNOTATION, SERVING_LABEL, WORKER_CONTAINER } from '../api/names.ts';
 import { LOWEST_COST } from '../core/drain/foreign-cost.ts';
@@ -7,6 +6,7 @@ import type { Mark } from '../core/drain/view.ts';
 import type { Millis } from '../core/known.ts';
 import type { WorkerContainer } from '../core/restarts/view.ts';
 import { type Identity, identityOf, poolOf, type Raw } from './cluster.ts';
+import type { Ending } from '../core/state.ts';
 
 /** A pod of a pool, and where its metrics are. */
 export type PodObject = Identity &

@@ -1,9 +1,9 @@
-import type { ScaleMemory } from '../../../operator/core/scale-memory.ts';
 import type { Pool } from '../../../operator/api/parse.ts';
 import { FIELD_MANAGER } from '../../../operator/core/corrections.ts';
 import type { Decision } from '../../../operator/core/decision.ts';
 import { known, unknown } from '../../../operator/core/known.ts';
 import { firstMemory } from '../../../operator/core/memory.ts';
+import type { ScaleMemory } from '../../../operator/core/scale-memory.ts';
 import type { DeploymentView, PoolState, ReplicaView } from '../../../operator/core/state.ts';
 import type { SimulatedReplica } from '../simulated-replica.ts';
 import type { Sight } from './rule.ts';

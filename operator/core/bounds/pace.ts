@@ -1,6 +1,6 @@
-import type { Raise, ScaleMemory } from '../scale-memory.ts';
 import type { Millis } from '../known.ts';
 import type { Rule } from './bound.ts';
+import type { Raise, ScaleMemory } from '../scale-memory.ts';
 
 const MINUTE_MS: Millis = 60_000;
 

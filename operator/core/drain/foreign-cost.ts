@@ -1,5 +1,5 @@
-import type { PoolEvent } from '../pool-event.ts';
 import { DELETION_COST_ANNOTATION } from '../../api/names.ts';
+import type { PoolEvent } from '../pool-event.ts';
 import { count } from '../sentence.ts';
 import type { PoolState, ReplicaView } from '../state.ts';
 

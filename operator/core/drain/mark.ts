@@ -1,5 +1,5 @@
-import type { Looked } from './looked.ts';
 import type { Millis } from '../known.ts';
+import type { Looked } from './looked.ts';
 import { FOR_A_MARK, fingerprintOf, whyNot } from './settled.ts';
 import type { DrainStep } from './steps.ts';
 import type { DrainReplica } from './view.ts';

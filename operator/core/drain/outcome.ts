@@ -1,5 +1,5 @@
-import type { PoolEvent } from '../pool-event.ts';
 import type { DecisionReason } from '../because.ts';
+import type { PoolEvent } from '../pool-event.ts';
 import { count, sayLength } from '../sentence.ts';
 import type { PoolState } from '../state.ts';
 import { foreignCostsTold } from './foreign-cost.ts';

@@ -1,8 +1,8 @@
-import type { Looked } from './looked.ts';
-import type { PoolEvent } from '../pool-event.ts';
 import type { Millis } from '../known.ts';
+import type { Looked } from './looked.ts';
 import { failureOf } from './step-outcome.ts';
 import type { DrainMemory, DrainReplica, DrainView, Silence } from './view.ts';
+import type { PoolEvent } from '../pool-event.ts';
 
 /** Twice as long as a cordon holds: whatever was told before has run out. */
 const LONG_MS: Millis = 120_000;

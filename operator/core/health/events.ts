@@ -1,5 +1,5 @@
-import type { PoolEvent } from '../pool-event.ts';
 import type { ConditionType, PoolStatus } from '../../api/pool.ts';
+import type { PoolEvent } from '../pool-event.ts';
 import type { Failure } from '../restarts/failures.ts';
 import { count, firstLine } from '../sentence.ts';
 import type { PoolState, ReplicaView } from '../state.ts';

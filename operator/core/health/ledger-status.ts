@@ -1,5 +1,5 @@
-import type { FailureReason, Ledger } from '../restarts/view.ts';
 import type { PoolStatus } from '../../api/pool.ts';
+import type { FailureReason, Ledger } from '../restarts/view.ts';
 import { parseIsoTime, preciseTime } from '../time.ts';
 
 type LedgerStatus = NonNullable<PoolStatus['restarts']>;

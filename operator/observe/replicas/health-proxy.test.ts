@@ -1,8 +1,8 @@
-import type { KubeRequest } from '../../kube/request.ts';
 import { expect, it } from 'vitest';
 import { errorFromAnswer } from '../../kube/errors.ts';
 import { ProxiedHealthClient } from './health-proxy.ts';
 import { sampleReport } from '../../../test/fixtures/health-report.ts';
+import type { KubeRequest } from '../../kube/request.ts';
 
 const REPORT = JSON.stringify({ ...sampleReport, held: 'Supabase answers 503' });
 const target = { namespace: 'team', name: 'jobs-abc', uid: 'u', ip: '10.0.0.1', port: 3001 };
