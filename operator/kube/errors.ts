@@ -99,14 +99,17 @@ export function errorFromAnswer(answer: ErrorAnswer): KubeError {
   });
 }
 
-/** `RoleBasedAccessControl`'s own sentence: k8s.io/apiserver, `responsewriters.forbiddenMessage`. */
-const MISSING_RIGHT =
-  /\bforbidden: User "[^"]*" cannot (?<verb>\S+) resource "(?<resource>[^"]+)" in API group "(?<group>[^"]*)" (?:in the namespace "(?<namespace>[^"]*)"|at the cluster scope)/;
+/**
+ * How the API server says it for every authorizer: k8s.io/apiserver, `responsewriters.forbiddenMessage`, which writes the
+ * name with `%q`. Which right it is stands behind it, where it is one to a resource and nothing has cut the line. What
+ * forbids by its own rules, a quota or a policy, says it otherwise.
+ */
+const NO_RIGHT =
+  /\bforbidden: User "(?:[^"\\]|\\.)*" cannot (?:(?<verb>\S+) resource "(?<resource>[^"]+)" in API group "(?<group>[^"]*)" (?:in the namespace "(?<namespace>[^"]*)"|at the cluster scope))?/;
 
 function missingRightIn(body: StatusBody | undefined): MissingRight | undefined {
-  const parts = MISSING_RIGHT.exec(body?.message ?? '')?.groups;
-  if (parts === undefined) return undefined;
-  const { verb = '', resource = '', group = '', namespace } = parts;
+  const { verb, resource, group, namespace } = NO_RIGHT.exec(body?.message ?? '')?.groups ?? {};
+  if (verb === undefined || resource === undefined || group === undefined) return undefined;
   return { verb, resource, group, namespace };
 }
 
@@ -177,9 +180,6 @@ const faultsOfTheRequest = [
 ];
 
 export const isForbidden = (error: unknown): boolean => hasStatus(error, 403);
-
-/** How the API server's authorizers begin. What forbids by its own rules, a quota or a policy, says it otherwise. */
-const NO_RIGHT = /\bforbidden: User ".*" cannot /s;
 
 /**
  * True when the sender has not the right, which is no verdict on the request: a role may be granted any time, and an API
