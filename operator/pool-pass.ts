@@ -29,10 +29,8 @@ export type PassParts = Readonly<{
   drainer: Drainer;
   companions: Companions;
   now: () => Millis;
-  /** Asks for a pass over another pool. */
-  enqueue: (poolKey: string) => void;
-  /** Asks for a pass over a pool whose jobs may wait for it. */
-  hurry: (poolKey: string) => void;
+  /** Asks for a pass over a pool; `urgent` where its jobs may wait for it. */
+  enqueue: (poolKey: string, priority?: 'urgent') => void;
   /** Other pools that an event has added wait for their turn: what can be said later is said later. */
   crowded: () => boolean;
 }>;
@@ -74,7 +72,7 @@ export class PoolPass {
   wake(poolKey: string): void {
     const entry = this.#entries.get(poolKey);
     if (entry !== undefined) entry.woken = true;
-    this.#parts.hurry(poolKey);
+    this.#parts.enqueue(poolKey, 'urgent');
   }
 
   /** Resolves with the time after which to look again; undefined when the pool is gone. Rejects when a write failed. */

@@ -6,6 +6,7 @@ import { GROUP_VERSION, KIND } from '../api/names.ts';
 import { keyOf, refOf } from '../kube/resources.ts';
 import { createController } from '../loop/controller.ts';
 import { createLoopMetrics } from '../loop/metrics.ts';
+import type { Priority } from '../loop/workqueue.ts';
 import { OperatorChecks } from '../observe/dependencies/operator-checks.ts';
 import { SupabaseChecker } from '../observe/dependencies/supabase.ts';
 import { DeploymentBesideReader } from '../observe/deployment-beside.ts';
@@ -82,7 +83,7 @@ function actorsOf(kube: Kube, { tokens, cordoner }: Sources) {
 /** The rooms of one pass, and the queue that starts it. */
 export function build(kube: Kube) {
   const { config, client, log, registry, poolMetrics, ownWrites, election } = kube;
-  const enqueue: Enqueue = (key) => controller.enqueue(key);
+  const enqueue = (key: string, priority?: Priority): void => controller.enqueue(key, priority);
   const sources = sourcesOf(kube, enqueue);
   const cluster = watchCluster({ ...kube, endings: sources.endings }, enqueue);
   const redis = new RedisAccessRegistry({
@@ -110,7 +111,6 @@ export function build(kube: Kube) {
     client,
     now,
     enqueue,
-    hurry: (key) => controller.enqueue(key, 'urgent'),
     crowded: () => kube.crowd.isThere(),
     ...actorsOf(kube, sources),
   });
