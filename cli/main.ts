@@ -4,6 +4,12 @@ import { CommanderError } from 'commander';
 import { CommandError } from './command-error.ts';
 import { awp } from './awp.ts';
 
+// `awp … | head` has read enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') process.stderr.write(`awp: the output cannot be written: ${error.message}\n`);
+  process.exit(error.code === 'EPIPE' ? 0 : 1);
+});
+
 try {
   await awp({ out: (text) => void process.stdout.write(text), terminal: process.stderr }).parseAsync();
 } catch (error) {

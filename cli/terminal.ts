@@ -4,6 +4,9 @@ export type Screen = Readonly<{
   terminal: Readonly<{ isTTY?: boolean; columns?: number; write: (text: string) => unknown }>;
 }>;
 
+/** What a file says or is called, with nothing in it that a terminal would obey. */
+export const printable = (text: string): string => text.replaceAll(/\p{Cc}/gu, '\uFFFD');
+
 /** A run that ends sooner needs no bar. */
 const SHOWN_AFTER_MS = 500;
 const REDRAWN_AFTER_MS = 100;

@@ -86,6 +86,31 @@ describe('awp simulate', () => {
     expect(page).toContain('--cold-start 1m --sample 1 --seed 1');
   });
 
+  it('overwrites neither trace nor pool with the report', async () => {
+    const trace = await someJobs();
+    const before = await readFile(trace, 'utf8');
+    const written = simulate('--trace', trace, '--pool', POOL, '--report', join(folder, '.', 'jobs.csv'));
+    await expect(written).rejects.toThrow(`the report would overwrite ${trace}`);
+    expect(await readFile(trace, 'utf8')).toBe(before);
+    const pool = await file('mine.yaml', await readFile(POOL, 'utf8'));
+    await expect(simulate('--trace', trace, '--pool', pool, '--report', pool)).rejects.toThrow('would overwrite');
+  });
+
+  it('prints in the report a command that a shell reads as it was given', async () => {
+    const report = join(folder, 'out.html');
+    const trace = await file("it's mine.csv", 'arrival,duration\n0,10\n');
+    await simulate('--trace', trace, '--pool', POOL, '--report', report, '--rules', 'keda');
+    expect(await readFile(report, 'utf8')).toContain('it&#39;\\&#39;&#39;s mine.csv&#39; --pool');
+  });
+
+  it('compares with nothing where jobs last no time', async () => {
+    const trace = await file('none.csv', 'arrival,duration\n0,0\n');
+    const { out } = await simulate('--trace', trace, '--pool', POOL, '--rules', 'keda');
+    expect(out).toMatch(/^keda .* 0\.01 +– +0 +0$/m);
+    const { out: json } = await simulate('--trace', trace, '--pool', POOL, '--rules', 'keda', '--json');
+    expect(json).toContain('"idealReplicaHours": 0,');
+  });
+
   it('says why a report cannot be written', async () => {
     const report = join(folder, 'none', 'out.html');
     const written = simulate('--trace', await someJobs(), '--pool', POOL, '--report', report);
@@ -168,7 +193,40 @@ spec:
     expect(await refused(misspelt)).toContain('spec.scaling.maxReplica: there is no such field');
   });
 
+  it('is asked what it would do in Auto, whatever its mode', async () => {
+    const auto = await readFile(POOL, 'utf8');
+    const replayed = async (text: string) =>
+      simulate('--trace', await someJobs(), '--pool', await file('pool.yaml', text), '--rules', 'ours');
+    const other = (spec: string) => auto.replace('\nspec:\n', `\nspec:\n  ${spec}\n`);
+    const expected = await replayed(auto);
+    expect(await replayed(other('mode: Recommend'))).toEqual(expected);
+    expect(await replayed(other('mode: Paused'))).toEqual(expected);
+    const beside = other('mode: Recommend').replace(
+      '\n    concurrency:',
+      '\n    deploymentName: old\n    concurrency:',
+    );
+    expect(await replayed(beside)).toEqual(expected);
+  });
+
+  it('is found in the list that kubectl get prints', async () => {
+    const item = (await readFile(POOL, 'utf8')).replaceAll(/^#.*\n/gm, '').replaceAll(/^/gm, '    ');
+    const list = `apiVersion: v1\nkind: List\nitems:\n  -\n${item}\n`;
+    const { out } = await simulate('--trace', await someJobs(), '--pool', await file('pool.yaml', list));
+    expect(out).toContain('llm-agents: 4 slots a replica');
+  });
+
+  it('is refused for a misspelt field of a schedule, which would hold on other clocks', async () => {
+    const schedule = '{cron: "0 8 * * *", duration: 1h, timezone: Asia/Kathmandu, minReplicas: 2}';
+    const text = `${await readFile(POOL, 'utf8')}    schedules: [${schedule}]\n`;
+    expect(await refused(text)).toContain('spec.scaling.schedules[0].timezone: there is no such field');
+  });
+
   it.each([
+    ['apiVersion: agentpool.dev/v2\nkind: AgentWorkerPool\n', 'apiVersion must be agentpool.dev/v1alpha1'],
+    [
+      `kind: AgentWorkerPool\na: &a [${'x,'.repeat(99)}]\nb: &b [${'*a,'.repeat(99)}]\nc: [${'*b,'.repeat(99)}]\n`,
+      'Excessive alias count',
+    ],
     ['kind: Pod\n', 'has no object of kind AgentWorkerPool'],
     ['', 'has no object of kind AgentWorkerPool'],
     ['kind: AgentWorkerPool\n---\nkind: AgentWorkerPool\n', 'has 2 pools'],

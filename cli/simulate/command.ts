@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { formatDuration } from '../../operator/api/duration.ts';
 import { CommandError, messageOf } from '../command-error.ts';
@@ -55,10 +55,25 @@ export function simulateCommand(screen: Screen): Command {
 
 const nameOf = ({ name }: Rule): string => name;
 
+/** As a shell reads one word. */
+const word = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+
 /** The command that makes the same report. */
 function commandOf({ trace, pool, rules, coldStart, grace, sample, seed }: Options): string {
   const graced = grace === undefined ? '' : ` --grace ${formatDuration(grace)}`;
-  return `awp simulate --trace ${trace} --pool ${pool} --rules ${rules.map(nameOf).join()} --cold-start ${formatDuration(coldStart)}${graced} --sample ${sample} --seed ${seed}`;
+  return `awp simulate --trace ${word(trace)} --pool ${word(pool)} --rules ${rules.map(nameOf).join()} --cold-start ${formatDuration(coldStart)}${graced} --sample ${sample} --seed ${seed}`;
+}
+
+/** A slip of the hand must not cost the trace. Throws `CommandError`. */
+async function checkReport({ report, trace, pool }: Options): Promise<void> {
+  const there = report === undefined ? undefined : await stat(report).catch(() => undefined);
+  if (there === undefined) return;
+  for (const file of [trace, pool]) {
+    const read = await stat(file).catch(() => undefined);
+    if (read?.ino === there.ino && read.dev === there.dev && there.isFile())
+      throw new CommandError(`the report would overwrite ${file}, which it is made from: give it another name`);
+  }
 }
 
 async function writeReport(file: string, page: string): Promise<void> {
@@ -71,6 +86,7 @@ async function simulate(options: Options, { out, terminal }: Screen): Promise<vo
   const { seed, sample, rules, coldStart, grace } = options;
   const bar = new ProgressBar(terminal);
   try {
+    await checkReport(options);
     const pool = await readPoolFile(options.pool);
     const trace = await readTrace(options.trace, {
       sampling: { share: sample, seed },

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { parseAllDocuments } from 'yaml';
-import { KIND } from '../../operator/api/names.ts';
+import { type Document, parseAllDocuments } from 'yaml';
+import { GROUP_VERSION, KIND } from '../../operator/api/names.ts';
 import { type Pool, parsePool } from '../../operator/api/parse.ts';
 import { poolResource } from '../../operator/api/pool.ts';
 import { CommandError, messageOf } from '../command-error.ts';
@@ -14,13 +14,18 @@ const AS_STORED = {
   creationTimestamp: '2026-01-05T00:00:00Z',
 };
 
-/** The pool of a YAML or JSON file, defaults applied; other objects in the file are passed over. */
+/**
+ * The pool of a YAML or JSON file, defaults applied; other objects in the file are passed over. In mode `Recommend` or
+ * `Paused` it would change nothing: it is asked about what it would do in `Auto`.
+ */
 export async function readPoolFile(file: string): Promise<Pool> {
   const found = (await readDocuments(file)).filter(isPool);
   const [only] = found;
   if (only === undefined) throw new CommandError(`${file} has no object of kind ${KIND}`);
   if (found.length > 1)
     throw new CommandError(`${file} has ${found.length} pools: put the one to simulate into a file`);
+  if (only.apiVersion !== undefined && only.apiVersion !== GROUP_VERSION)
+    throw new CommandError(`${file}: apiVersion must be ${GROUP_VERSION}, not ${JSON.stringify(only.apiVersion)}`);
   const name = only.metadata?.['name'];
   if (typeof name !== 'string' || name === '') throw new CommandError(`${file}: metadata.name is missing`);
   const { status: _old, ...pool } = only;
@@ -30,7 +35,12 @@ export async function readPoolFile(file: string): Promise<Pool> {
   if (!parsed.ok || problems.length > 0) {
     throw new CommandError(`${file} is not a valid pool:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
   }
-  return parsed.pool;
+  return inAuto(parsed.pool);
+}
+
+function inAuto(pool: Pool): Pool {
+  const { deploymentName: _beside, ...workers } = pool.spec.workers;
+  return { ...pool, spec: { ...pool.spec, mode: 'Auto', workers } };
 }
 
 /** Fields that the schema does not know, which `kubectl apply` refuses too: a misspelt one would keep its default. */
@@ -40,6 +50,8 @@ function unknownFields(raw: unknown): string[] {
 }
 
 function missingFrom(parsed: unknown, raw: unknown, path: string): string[] {
+  if (Array.isArray(raw) && Array.isArray(parsed))
+    return raw.flatMap((each: unknown, index) => missingFrom(parsed[index], each, `${path}[${index}]`));
   if (!isObject(raw) || !isObject(parsed)) return [];
   return Object.entries(raw).flatMap(([key, value]) => {
     const field = path === '' ? key : `${path}.${key}`;
@@ -50,7 +62,7 @@ function missingFrom(parsed: unknown, raw: unknown, path: string): string[] {
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-type PoolObject = Readonly<{ metadata?: Readonly<Record<string, unknown>>; status?: unknown }>;
+type PoolObject = Readonly<{ apiVersion?: unknown; metadata?: Readonly<Record<string, unknown>>; status?: unknown }>;
 
 const isPool = (value: unknown): value is PoolObject => isObject(value) && value['kind'] === KIND;
 
@@ -62,5 +74,18 @@ async function readDocuments(file: string): Promise<unknown[]> {
   if (!Array.isArray(documents)) return [];
   const [problem] = documents.flatMap(({ errors }) => errors);
   if (problem !== undefined) throw new CommandError(`${file}: ${problem.message}`, { cause: problem });
-  return documents.map((document) => document.toJS({ maxAliasCount: 100 }) as unknown);
+  return documents.flatMap((document) => itemsOf(jsOf(document, file)));
 }
+
+/** Throws `CommandError` for what YAML can say and no object can be, such as aliases without end. */
+function jsOf(document: Document, file: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    throw new CommandError(`${file}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** What `kubectl get` prints for several objects is one list. */
+const itemsOf = (value: unknown): unknown[] =>
+  isObject(value) && value['kind'] === 'List' && Array.isArray(value['items']) ? value['items'] : [value];

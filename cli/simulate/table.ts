@@ -12,6 +12,10 @@ const length = (seconds: number): string => sayLength(seconds * 1000);
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
 
+/** Jobs that last no time need no replica: nothing is so many times that. */
+const sayOverIdeal = ({ replicaHours, idealReplicaHours }: Measures): string =>
+  idealReplicaHours > 0 ? (replicaHours / idealReplicaHours).toFixed(2) : '–';
+
 export const COLUMNS: readonly Column[] = [
   { title: 'rule', cell: ({ rule }) => rule },
   { title: 'wait p50', cell: ({ waitP50 }) => length(waitP50) },
@@ -19,7 +23,7 @@ export const COLUMNS: readonly Column[] = [
   { title: 'max', cell: ({ waitMax }) => length(waitMax) },
   { title: 'over target', cell: ({ overTarget }) => percent(overTarget) },
   { title: 'replica-hours', cell: ({ replicaHours }) => replicaHours.toFixed(2) },
-  { title: '/ ideal', cell: (each) => (each.replicaHours / each.idealReplicaHours).toFixed(2) },
+  { title: '/ ideal', cell: sayOverIdeal },
   { title: 'turns', cell: ({ directionChanges }) => String(directionChanges) },
   { title: 'jobs killed', cell: ({ jobsKilled }) => String(jobsKilled), isBad: ({ jobsKilled }) => jobsKilled > 0 },
 ];

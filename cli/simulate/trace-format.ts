@@ -1,3 +1,5 @@
+import { printable } from '../terminal.ts';
+
 /** One job as a trace tells it: when it was added, on a clock of the trace's own, and how long it runs. */
 export type TraceRow = Readonly<{ arrivalMs: number; durationMs: number }>;
 
@@ -94,9 +96,11 @@ const isNumber = (text: string): boolean => /^\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+
 
 function readSeconds(column: string, text: string): number {
   const ms = isNumber(text) ? Number(text) * 1000 : Number.NaN;
-  if (!(ms >= 0 && ms <= FARTHEST_MS))
-    throw new BadRow(`${column} must be a number of seconds, 0 or more, not ${quote(text)}`);
-  if (column === 'duration' && ms > YEAR_MS) throw new BadRow(`a duration of ${text.trim()} s is more than a year`);
+  if (!(ms >= 0)) throw new BadRow(`${column} must be a number of seconds, 0 or more, not ${quote(text)}`);
+  if (column === 'arrival' && ms > FARTHEST_MS)
+    throw new BadRow(`an arrival of ${quote(text)} is no number of seconds: is it in milliseconds?`);
+  if (column === 'duration' && ms > YEAR_MS)
+    throw new BadRow(`a duration of ${text.trim()} s is more than a year: is it in milliseconds?`);
   return ms;
 }
 
@@ -120,10 +124,12 @@ function parseTime(text: string): number | undefined {
   const parts = TIME.exec(text);
   if (parts === null) return undefined;
   const [, day = '', clock = '', fraction = '', zone = 'Z'] = parts;
+  // JavaScript takes February 30 for March 2.
+  const midnight = Date.parse(`${day}T00:00:00Z`);
+  if (Number.isNaN(midnight) || !new Date(midnight).toISOString().startsWith(day)) return undefined;
   const at = Date.parse(`${day}T${clock}${zone}`);
   return Number.isNaN(at) ? undefined : at + Number(`0${fraction}`) * 1000;
 }
 
 /** Cut, and with nothing in it that a terminal would obey. */
-const quote = (text: string): string =>
-  `"${(text.length > 60 ? `${text.slice(0, 59)}…` : text).replaceAll(/\p{Cc}/gu, '\uFFFD')}"`;
+const quote = (text: string): string => `"${printable(text.length > 60 ? `${text.slice(0, 59)}…` : text)}"`;

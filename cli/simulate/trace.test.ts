@@ -55,7 +55,13 @@ describe('a trace of arrivals and durations', () => {
     ['a negative arrival', 'arrival,duration\n-3,1\n', 'line 2: arrival must be'],
     ['an empty cell', 'arrival,duration\n0,\n', 'line 2: duration must be'],
     ['infinity', 'arrival,duration\n0,Infinity\n', 'line 2: duration must be'],
-    ['a number too large for a number', 'arrival,duration\n1e999,1\n', 'line 2: arrival must be'],
+    ['a number too large for a number', 'arrival,duration\n1e999,1\n', 'line 2: an arrival of "1e999" is no number'],
+    [
+      'milliseconds',
+      'arrival,duration\n1700000000000,1\n',
+      'line 2: an arrival of "1700000000000" is no number of seconds',
+    ],
+    ['a day that no month has', 'arrival,duration\n2026-02-30 08:00:00,1\n', 'line 2: arrival must be a time such as'],
     ['a duration of years', 'arrival,duration\n0,1e9\n', 'line 2: a duration of 1e9 s is more than a year'],
     ['a missing column', 'arrival,duration\n0,1\n5\n', 'line 3: 1 column where arrival,duration has 2'],
     ['a column too many', 'arrival,duration\n0,1,2\n', 'line 2: 3 columns'],
@@ -70,6 +76,12 @@ describe('a trace of arrivals and durations', () => {
   it('that is no text is refused at its first line, in bounded memory and without a terminal code', async () => {
     await expect(read(Buffer.alloc(1_000_000, 'a'))).rejects.toThrow('line 1: the line is too long to be a job');
     await expect(read('\u001B[31m\u0000\n1,2\n')).rejects.toThrow('not "\uFFFD[31m\uFFFD"');
+  });
+
+  it('has a name without a terminal code', async () => {
+    const file = join(folder, '\u001B[31mtrace.csv');
+    await writeFile(file, 'arrival,duration\n0,1\n');
+    expect((await readTrace(file, { sampling: ALL })).name).toBe('\uFFFD[31mtrace.csv');
   });
 
   it('that spans years, has no job, or is not there is refused', async () => {

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { CsvError, type Info, parse } from 'csv-parse';
 import { CommandError, messageOf } from '../command-error.ts';
+import { printable } from '../terminal.ts';
 import { isKept, type Sampling } from './sampling.ts';
 import { BadRow, detectFormat, type TraceFormat, type TraceRow } from './trace-format.ts';
 
@@ -125,7 +126,7 @@ function toTrace(file: string, { kept: rows, calendar }: Rows): Trace {
     throw new CommandError(`${file} spans ${days} days, more than a year: are its arrivals really in seconds?`);
   }
   return {
-    name: basename(file),
+    name: printable(basename(file)),
     startsAt: calendar ? first : SOME_MONDAY,
     arrivals: Float64Array.from(rows, ({ arrivalMs }) => arrivalMs - first),
     durations: Float64Array.from(rows, ({ durationMs }) => durationMs),
