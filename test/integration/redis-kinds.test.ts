@@ -122,13 +122,16 @@ const documentedRights = async (): Promise<readonly string[]> => {
 };
 
 describe('a user with the rights that the documentation names', () => {
-  /** Reads, falls asleep and is woken, in another database than 0. */
+  /** Reads, asks who runs its jobs and whether Redis serves, falls asleep and is woken, in another database than 0. */
   const works = async (server: RedisServer, root: Redis): Promise<boolean> => {
     const woken: string[] = [];
     const registry = newRegistry((key) => woken.push(key));
     const pool = open(registry, { url: `redis://agent-worker-pool:PASSWORD@${server.host}:${server.port}/3` });
     const { depth } = await pool.read({ fresh: true });
     if (!depth.ok || depth.value.waiting !== 2) return false;
+    const active = await pool.activeJobs();
+    if (!active.ok || active.value.byName['pod-a']?.jobs !== 1) return false;
+    if (!(await pool.check(0)).access.ok) return false;
     pool.watch(depth.value.tip, 'instant');
     await root.xadd('bull:q:events', '*', 'event', 'added');
     const limit = performance.now() + 3_000;
@@ -142,6 +145,8 @@ describe('a user with the rights that the documentation names', () => {
     cleanups.push(() => root.disconnect());
     await root.rpush('bull:q:wait', '1', '2');
     await root.hset('bull:q:1', 'timestamp', Date.now());
+    await root.rpush('bull:q:active', '5');
+    await root.hset('bull:q:5', 'timestamp', Date.now(), 'processedOn', Date.now(), 'pb', 'pod-a');
     await root.zadd('bull:q:prioritized', 4_294_967_297, '3');
     await root.zadd('bull:q:delayed', 4096, '4');
     await root.hset('bull:q:meta', 'max', 5, 'duration', 1_000);
@@ -162,6 +167,32 @@ describe('a user with the rights that the documentation names', () => {
     for (const command of commands) {
       await root.call('ACL', 'SETUSER', 'agent-worker-pool', 'reset', ...needed.split(' '), command.replace('+', '-'));
       expect([command, await works(server, root)]).toEqual([command, false]);
+    }
+  });
+});
+
+describe('a pool whose queue the user may not read', () => {
+  it('is told so, and takes no other pool of the same URL along', async () => {
+    const server = await start();
+    const root = new Redis(server.url);
+    cleanups.push(() => root.disconnect());
+    const [needed = ''] = await documentedRights();
+    await root.call('ACL', 'SETUSER', 'agent-worker-pool', ...needed.split(' '));
+    const registry = newRegistry();
+    const url = `redis://agent-worker-pool:PASSWORD@${server.host}:${server.port}`;
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    await Promise.all(names.map((name) => root.rpush(`bull:${name}:wait`, '1')));
+    const good = names.map((name) => open(registry, { url, name }));
+    const bad = open(registry, { url, name: 'q', prefix: 'foreign' });
+    for (let turn = 0; turn < 2; turn += 1) {
+      const [refused, ...readings] = await Promise.all([bad, ...good].map((pool) => pool.read({ fresh: true })));
+      expect(refused?.depth).toMatchObject({ ok: false, because: expect.stringContaining('no permissions to access') });
+      expect(refused?.access).toMatchObject({ ok: false, trouble: 'RedisAuthFailed' });
+      expect(bad.access()).toEqual({ ok: true });
+      for (const { depth, access } of readings) {
+        expect(depth).toMatchObject({ ok: true, value: { waiting: 1 } });
+        expect(access).toEqual({ ok: true });
+      }
     }
   });
 });

@@ -187,3 +187,46 @@ it('takes nobody along where an event asks, and nobody who was read lately', asy
   await settled();
   expect(scripts.map(({ keys }) => keys)).toEqual([['bull:a:'], ['bull:c:', 'bull:b:'], ['bull:c:']]);
 });
+
+it('asks for a queue that the user may not read on its own, so that the others are read', async () => {
+  const scripts: string[][] = [];
+  const because = 'Redis forbids it to the user of the URL: this user has no permissions to access a key';
+  const refused = { ok: false, trouble: 'RedisAuthFailed', because } as const;
+  let granted = false;
+  const connection = {
+    async run<T>(commands: (client: unknown) => Promise<T>): Promise<RedisAnswer<T>> {
+      let keys: string[] = [];
+      const call = async (_name: string, [, count, ...rest]: [string, number, ...string[]]) => {
+        keys = rest.slice(0, count);
+        return keys.map(rowOf);
+      };
+      const value = await commands({ call });
+      scripts.push(keys);
+      return granted || !keys.includes('bull:secret:') ? { ok: true, value } : refused;
+    },
+    takeCommands: () => 1,
+  } as unknown as RedisConnection;
+  const reader = readerOf(connection);
+  asleep = ['secret'];
+  const readAll = () => Promise.all(['a', 'b', 'secret', 'c'].map((name) => reader.read(ask(name, 2))));
+  const good = { access: { ok: true }, depth: { ok: true } };
+  const bad = { access: refused, depth: { ok: false, because } };
+  expect(await readAll()).toMatchObject([good, good, bad, good]);
+  expect(scripts.splice(0)).toEqual([
+    ['bull:a:', 'bull:b:', 'bull:secret:', 'bull:c:'],
+    ['bull:a:', 'bull:b:'],
+    ['bull:secret:', 'bull:c:'],
+    ['bull:secret:'],
+    ['bull:c:'],
+  ]);
+  now += 10;
+  expect(await readAll()).toMatchObject([good, good, bad, good]);
+  expect(scripts.splice(0)).toEqual([['bull:a:', 'bull:b:', 'bull:c:'], ['bull:secret:']]);
+  granted = true;
+  now += 10;
+  expect(await readAll()).toMatchObject([good, good, good, good]);
+  now += 10;
+  scripts.length = 0;
+  await readAll();
+  expect(scripts).toEqual([['bull:a:', 'bull:b:', 'bull:secret:', 'bull:c:']]);
+});

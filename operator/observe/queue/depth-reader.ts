@@ -3,6 +3,7 @@ import { unknown } from '../../core/known.ts';
 import { type DepthReading, keyBaseOf, type QueueDepth, type QueueName, readDepths } from './depth.ts';
 import { MAX_QUEUES_A_SCRIPT } from './depth-script.ts';
 import type { RedisAnswer, RedisConnection } from './redis-connection.ts';
+import { isAboutKeys } from './redis-trouble.ts';
 import type { Sleeper } from './slow-poll.ts';
 
 export type DepthQuestion = Sleeper &
@@ -36,6 +37,8 @@ export class DepthReader {
   readonly #connection: RedisConnection;
   readonly #options: DepthReaderOptions;
   readonly #last = new Map<string, Known<QueueDepth> & { ok: true }>();
+  /** Queues that the user may not read: a script that names one of them is refused as a whole, so each has its own. */
+  readonly #forbidden = new Set<string>();
   #waiting = new Map<string, Request>();
   #running = false;
 
@@ -67,6 +70,7 @@ export class DepthReader {
 
   forget(queue: QueueName): void {
     this.#last.delete(keyBaseOf(queue));
+    this.#forbidden.delete(keyBaseOf(queue));
   }
 
   #schedule(): void {
@@ -77,40 +81,64 @@ export class DepthReader {
 
   async #drain(): Promise<void> {
     while (this.#waiting.size > 0) {
-      const batch = [...this.#waiting].slice(0, MAX_QUEUES_A_SCRIPT);
+      const batch = this.#nextBatch();
       for (const [key] of batch) this.#waiting.delete(key);
       await this.#readBatch(batch.map(([, request]) => request));
     }
     this.#running = false;
   }
 
+  #nextBatch(): readonly (readonly [string, Request])[] {
+    const waiting = [...this.#waiting];
+    const readable = waiting.filter(([key]) => !this.#forbidden.has(key));
+    return readable.length > 0 ? readable.slice(0, MAX_QUEUES_A_SCRIPT) : waiting.slice(0, 1);
+  }
+
   async #readBatch(batch: readonly Request[]): Promise<void> {
-    const asked = [...batch, ...this.#companionsOf(batch)];
+    const readings = await this.#ask([...batch, ...this.#companionsOf(batch)]);
+    batch.forEach((request, index) => request.resolve(readings[index] ?? NO_READING));
+  }
+
+  /** One reading for each queue. Where the user may not read one of several, the halves are asked on their own. */
+  async #ask(asked: readonly Sleeper[]): Promise<readonly DepthReading[]> {
     const queues = asked.map(({ queue }) => queue);
     const answer = await this.#connection.run((client) => readDepths(client, queues, this.#options.now()));
     this.#options.onCommands(
       asked.map(({ poolKey }) => poolKey),
       this.#connection.takeCommands(),
     );
-    asked.forEach(({ queue }, index) => {
-      const depth = answer.ok ? answer.value[index] : undefined;
-      if (depth?.ok) this.#last.set(keyBaseOf(queue), depth);
-    });
-    batch.forEach((request, index) => request.resolve(readingOf(answer, index)));
+    if (!answer.ok && isAboutKeys(answer) && asked.length > 1) {
+      const half = Math.ceil(asked.length / 2);
+      return [...(await this.#ask(asked.slice(0, half))), ...(await this.#ask(asked.slice(half)))];
+    }
+    return queues.map((queue, index) => this.#take(queue, readingOf(answer, index)));
+  }
+
+  #take(queue: QueueName, reading: DepthReading): DepthReading {
+    const key = keyBaseOf(queue);
+    if (reading.depth.ok) this.#last.set(key, reading.depth);
+    if (!reading.access.ok && isAboutKeys(reading.access)) this.#forbidden.add(key);
+    else this.#forbidden.delete(key);
+    return reading;
   }
 
   #companionsOf(batch: readonly Request[]): readonly Sleeper[] {
     const [first] = batch.filter(({ mayTakeAlong }) => mayTakeAlong);
-    if (first === undefined) return [];
     const asked = new Set(batch.map(({ queue }) => keyBaseOf(queue)));
+    const isForbidden = [...asked].some((key) => this.#forbidden.has(key));
+    if (first === undefined || isForbidden) return [];
     return this.#options
       .companionsOf(first.poolKey)
-      .filter(({ queue }) => !asked.has(keyBaseOf(queue)) && this.last(queue, COMPANION_AGE_MS) === undefined)
+      .filter(({ queue }) => !asked.has(keyBaseOf(queue)) && !this.#forbidden.has(keyBaseOf(queue)))
+      .filter(({ queue }) => this.last(queue, COMPANION_AGE_MS) === undefined)
       .slice(0, MAX_QUEUES_A_SCRIPT - batch.length);
   }
 }
 
+const NO_READING: DepthReading = { depth: unknown('Redis did not answer for the queue'), access: { ok: true } };
+
 function readingOf(answer: RedisAnswer<readonly Known<QueueDepth>[]>, index: number): DepthReading {
   if (!answer.ok) return { depth: unknown(answer.because), access: answer };
-  return { depth: answer.value[index] ?? unknown('Redis did not answer for the queue'), access: { ok: true } };
+  const depth = answer.value[index];
+  return depth === undefined ? NO_READING : { depth, access: { ok: true } };
 }

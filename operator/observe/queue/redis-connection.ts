@@ -3,7 +3,7 @@ import type { Millis } from '../../core/known.ts';
 import type { RedisAccess } from '../../core/state.ts';
 import { type BackoffOptions, halfJitter } from '../../kube/backoff.ts';
 import { CLIENT_NAME, COMMAND_TIMEOUT_MS, CONNECT_TIMEOUT_MS, newRedisClient } from './redis-client.ts';
-import { type RedisFailure, redisFailure } from './redis-trouble.ts';
+import { isForbidden, type RedisFailure, redisFailure } from './redis-trouble.ts';
 import type { RedisTarget } from './redis-url.ts';
 
 export type RedisAnswer<T> = Readonly<{ ok: true; value: T }> | RedisFailure;
@@ -84,7 +84,7 @@ export class RedisConnection {
     if (this.#usedAt !== undefined && this.#options.now() - this.#usedAt <= maxAgeMs) {
       return { access: this.access, at: this.#usedAt };
     }
-    this.#checking ??= this.run((client) => client.ping())
+    this.#checking ??= this.run(ping)
       .then(() => ({ access: this.access, at: this.#options.now() }))
       .finally(() => {
         this.#checking = undefined;
@@ -135,7 +135,7 @@ export class RedisConnection {
       // A client that is gone rejects with "Connection is closed."; what its socket reported before says more.
       const failure = redisFailure(isAnswer(error) ? error : (this.#lastError ?? error), this.target.address);
       if (!isAnswer(error)) this.#drop(client);
-      this.#failure = failure;
+      this.#failure = isAnswer(error) && isForbidden(error) ? undefined : failure;
       this.#usedAt = this.#options.now();
       return failure;
     }
@@ -213,6 +213,15 @@ export class RedisConnection {
     this.#usedAt = this.#options.now();
     this.#failure = failure;
     return failure;
+  }
+}
+
+/** A user without the right to PING is answered too, and that is all that it is asked for. */
+async function ping(client: Redis): Promise<void> {
+  try {
+    await client.ping();
+  } catch (error) {
+    if (!isAnswer(error) || !isForbidden(error)) throw error;
   }
 }
 

@@ -75,6 +75,16 @@ const hintOn = (code: string | undefined, address: string): string =>
     ? '; the operator looks it up in its own namespace: write NAME.NAMESPACE.svc'
     : '';
 
+/** Redis 6 and 7.0 speak of one of the keys, newer ones of a key. */
+const KEYS_FORBIDDEN = /permissions to access (?:a|one of the) key/i;
+
+/** The user may not read a key that was named; what names other keys is served. */
+export const isAboutKeys = ({ trouble, because }: RedisFailure): boolean =>
+  trouble === 'RedisAuthFailed' && KEYS_FORBIDDEN.test(because);
+
+/** What a user may not do says nothing of the way to Redis, which others share. */
+export const isForbidden = (error: unknown): boolean => messageOf(error).startsWith('NOPERM');
+
 const unusable = (address: string, why: string): RedisFailure => ({
   ok: false,
   trouble: 'RedisUrlInvalid',
