@@ -2,7 +2,7 @@ import { FIELD_MANAGER } from '../core/corrections.ts';
 import type { Action } from '../core/decision.ts';
 import type { Applied } from '../core/scale-memory.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { isConflict, isTerminalRefusal, KubeError, lacksRight, wordsOf } from '../kube/errors.ts';
+import { isConflict, isNotFound, isTerminalRefusal, KubeError, lacksRight, wordsOf } from '../kube/errors.ts';
 import { deployments } from '../kube/resources.ts';
 
 /**
@@ -16,26 +16,60 @@ export type ApplyOutcome =
   | Readonly<{ kind: 'failed'; because: string; error: KubeError }>
   | Readonly<{ kind: 'unanswered'; error: unknown }>;
 
-/**
- * One server-side apply of the whole Deployment, forced: this operator is the one writer of these fields. Its
- * `resourceVersion` is the precondition; a manifest without one can only create. Never rejects.
- */
+/** A raise where that is all, else one server-side apply of the whole Deployment. Never rejects. */
 export async function applyDeployment(client: KubeClient, action: Action, signal?: AbortSignal): Promise<ApplyOutcome> {
-  const { manifest, templateKey } = action;
   try {
-    const { metadata, spec } = await client.apply<AppliedDeployment>(deployments, manifest, {
-      fieldManager: FIELD_MANAGER,
-      force: true,
-      signal,
-    });
-    const { uid, generation } = metadata;
-    return { kind: 'applied', applied: { uid, generation, replicas: spec.replicas, templateKey } };
+    const applied = (await raiseAlone(client, action, signal)) ?? (await applyWhole(client, action, signal));
+    return { kind: 'applied', applied };
   } catch (error) {
-    if (isConflict(error)) return { kind: 'conflict' };
+    const isGone = action.raise !== undefined && isNotFound(error);
+    if (isConflict(error) || isGone) return { kind: 'conflict' };
     if (isTerminalRefusal(error)) return { kind: 'refused', because: wordsOf(error) };
     const isNoVerdict = error instanceof KubeError && (error.status >= 500 || lacksRight(error));
     if (isNoVerdict) return { kind: 'failed', because: wordsOf(error), error };
     return { kind: 'unanswered', error };
+  }
+}
+
+/**
+ * Forced: this operator is the one writer of these fields. The manifest's `resourceVersion` is the precondition; one
+ * without can only create.
+ */
+async function applyWhole(
+  client: KubeClient,
+  { manifest, templateKey }: Action,
+  signal: AbortSignal | undefined,
+): Promise<Applied> {
+  const { metadata, spec } = await client.apply<AppliedDeployment>(deployments, manifest, {
+    fieldManager: FIELD_MANAGER,
+    force: true,
+    signal,
+  });
+  const { uid, generation } = metadata;
+  return { uid, generation, replicas: spec.replicas, templateKey };
+}
+
+/**
+ * The number alone, on the very version that was decided on; undefined where nothing else may be left out, or roles of
+ * an earlier version of the operator do not allow it. A `Scale` has no generation: another number is another spec, and
+ * that adds one to the generation of the version that the precondition has named.
+ */
+async function raiseAlone(
+  client: KubeClient,
+  { manifest, templateKey, raise }: Action,
+  signal: AbortSignal | undefined,
+): Promise<Applied | undefined> {
+  if (raise === undefined) return undefined;
+  const { namespace, name } = manifest.metadata;
+  const { uid, resourceVersion, generation, fence } = raise;
+  const { replicas } = manifest.spec;
+  const body = { metadata: { namespace, name, uid, resourceVersion }, spec: { replicas } };
+  try {
+    await client.scale(deployments, body, { fieldManager: FIELD_MANAGER, signal });
+    return { uid, generation: generation + 1, replicas, templateKey, raisedUnder: fence };
+  } catch (error) {
+    if (lacksRight(error)) return undefined;
+    throw error;
   }
 }
 

@@ -1,34 +1,38 @@
 import type { Action } from './decision.ts';
 import { renderDeployment, templateKey } from './deployment.ts';
-import { fenceOf } from './drain/view-of.ts';
-import { isMarked, markFor } from './fencing.ts';
+import { fenceOf, markFor, needsMark } from './fencing.ts';
 import { urlMarkFor } from './redis-url-mark.ts';
 import { renderingFor } from './rendering.ts';
+import type { Applied } from './scale-memory.ts';
 import type { DeploymentView, PoolState } from './state.ts';
 
+type Scale = Readonly<{ deployment: DeploymentView | null; replicas: number }>;
+
 /** One apply of the whole Deployment, when what was applied last is not what should be, or is no longer what is there. */
-export function applyAction(
-  state: PoolState,
-  { deployment, replicas }: Readonly<{ deployment: DeploymentView | null; replicas: number }>,
-): Action | undefined {
-  const { pool, memory } = state;
-  const { applied } = memory;
-  const epoch = fenceOf(state);
-  const mark = markFor(deployment, { replicas, epoch });
+export function applyAction(state: PoolState, scale: Scale): Action | undefined {
+  const { deployment, replicas } = scale;
+  const fence = fenceOf(state);
+  const mark = markFor(deployment, { replicas, fence });
   const redisUrl = urlMarkFor(state, deployment);
-  const manifest = renderDeployment(pool, {
+  const manifest = renderDeployment(state.pool, {
     replicas,
-    rendering: renderingFor(pool, deployment),
+    rendering: renderingFor(state.pool, deployment),
     ...(mark === undefined ? {} : { mark }),
     ...(redisUrl === undefined ? {} : { redisUrl }),
     ...(deployment === null ? {} : { resourceVersion: deployment.resourceVersion }),
   });
-  const key = templateKey(manifest);
-  const asApplied = applied !== undefined && applied.templateKey === key && applied.replicas === replicas;
-  const asSeen =
-    deployment !== null &&
-    applied !== undefined &&
-    deployment.uid === applied.uid &&
-    deployment.generation <= applied.generation;
-  return asApplied && asSeen && isMarked(deployment, epoch) ? undefined : { kind: 'apply', manifest, templateKey: key };
+  const action = { kind: 'apply', manifest, templateKey: templateKey(manifest) } as const;
+  const { applied } = state.memory;
+  if (deployment === null || applied === undefined || !isAsApplied(deployment, applied)) return action;
+  if (applied.templateKey !== action.templateKey || needsMark(deployment, { fence, applied })) return action;
+  if (applied.replicas === replicas) return undefined;
+  const isRaise = deployment.generation === applied.generation && replicas > deployment.replicas;
+  if (!isRaise) return action;
+  // What costs the API server half of an apply, which is what a burst on many pools waits for.
+  const { uid, resourceVersion, generation } = deployment;
+  return { ...action, raise: { uid, resourceVersion, generation, fence } };
 }
+
+/** Nobody has changed it since; the watch may not show the last apply yet. */
+const isAsApplied = ({ uid, generation }: DeploymentView, applied: Applied): boolean =>
+  uid === applied.uid && generation <= applied.generation;

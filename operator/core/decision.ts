@@ -10,7 +10,16 @@ import type { FailureReason } from './restarts/view.ts';
 import type { ScaleMemory } from './scale-memory.ts';
 
 /** What to change in the cluster. A pass carries out all of them, in order. */
-export type Action = Readonly<{ kind: 'apply'; manifest: Manifest; templateKey: string }>;
+export type Action = Readonly<{
+  kind: 'apply';
+  manifest: Manifest;
+  templateKey: string;
+  /** There when the number rises and nothing else changes: it can be written alone, by the Deployment's `scale`. */
+  raise?: RaiseAlone;
+}>;
+
+/** The version of the Deployment that a raise was decided on, and the fence under which it is written. */
+export type RaiseAlone = Readonly<{ uid: string; resourceVersion: string; generation: number; fence: string }>;
 
 /** A failed replica goes; its ReplicaSet makes another. Only that very pod, at the version that was decided on. */
 export type Deletion = Readonly<{

@@ -59,7 +59,9 @@ describe('a mark', () => {
         const after = afterApplying(state, decide(state));
         expect(decide(after).actions).toEqual([]);
         const { value } = after.deployment as { value: { replicas: number; annotations: Record<string, string> } };
-        if (value.replicas > 0) expect(value.annotations[EPOCH_ANNOTATION]).toBe(state.epoch);
+        const { applied } = after.memory;
+        const by = [value.annotations[EPOCH_ANNOTATION], applied?.raisedUnder];
+        if (value.replicas > 0) expect(by).toContain(state.epoch);
       }),
     );
   });

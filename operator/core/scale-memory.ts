@@ -14,7 +14,14 @@ export type Refusal = Readonly<{ generation: number; at: Millis; because: string
 export type ApplyFailure = Readonly<{ since: Millis; because: string }>;
 
 /** The outcome of the last apply: until the watch shows this generation, the cached Deployment is older than it. */
-export type Applied = Readonly<{ uid: string; generation: number; replicas: number; templateKey: string }>;
+export type Applied = Readonly<{
+  uid: string;
+  generation: number;
+  replicas: number;
+  templateKey: string;
+  /** The fence under which the number was raised alone, which writes no mark and changes the version all the same. */
+  raisedUnder?: string;
+}>;
 
 /** Somebody else's number that was corrected. */
 export type Correction = Readonly<{ at: Millis; manager: string }>;

@@ -181,10 +181,12 @@ export function afterApplying(state: PoolState, decision: Decision, elapsedMs: M
   const apply = decision.actions[0];
   if (apply === undefined) return next;
   const { replicas } = apply.manifest.spec;
-  const generation = (state.deployment.ok ? (state.deployment.value?.generation ?? 0) : 0) + 1;
+  const before = state.deployment.ok ? state.deployment.value : null;
+  const generation = (before?.generation ?? 0) + 1;
+  const { raise } = apply;
   const deployment = {
     ...deploymentOf(pool, replicas),
-    annotations: apply.manifest.metadata.annotations,
+    annotations: (raise === undefined ? undefined : before?.annotations) ?? apply.manifest.metadata.annotations,
     generation,
     observedGeneration: generation,
     resourceVersion: `${generation}00`,
@@ -200,7 +202,13 @@ export function afterApplying(state: PoolState, decision: Decision, elapsedMs: M
     ),
     memory: {
       ...decision.memory,
-      applied: { uid: deployment.uid, generation, replicas, templateKey: apply.templateKey },
+      applied: {
+        uid: deployment.uid,
+        generation,
+        replicas,
+        templateKey: apply.templateKey,
+        ...(raise === undefined ? {} : { raisedUnder: raise.fence }),
+      },
     },
   };
 }

@@ -15,9 +15,16 @@ export type VersionedObject = Readonly<{
   metadata: Readonly<{ namespace: string; name: string; resourceVersion: string }>;
 }>;
 
+/** The number of replicas of the object that is this one, in this version. */
+export type ScaledObject = Readonly<{
+  metadata: Readonly<{ namespace: string; name: string; uid: string; resourceVersion: string }>;
+  spec: Readonly<{ replicas: number }>;
+}>;
+
 export type ListOptions = Omit<ListScope, 'accept'>;
 export type Listed<T> = Readonly<{ items: T[]; resourceVersion: string }>;
 export type ApplyOptions = Readonly<{ fieldManager: string; force: boolean; signal?: AbortSignal | undefined }>;
+export type ScaleOptions = Readonly<{ fieldManager: string; signal?: AbortSignal | undefined }>;
 export type CallOptions = Readonly<{ signal?: AbortSignal | undefined }>;
 export type DeletePreconditions = Readonly<{ uid: string; resourceVersion: string; gracePeriodSeconds?: number }>;
 
@@ -36,6 +43,11 @@ export type KubeClient = Readonly<{
    * creates the object, and fails with 409 when it exists.
    */
   apply<T>(type: ResourceType, body: NamedObject, options: ApplyOptions): Promise<T>;
+  /**
+   * Writes the number of replicas alone, by the `scale` subresource; 409 when it is another object or was changed, 404
+   * when it is gone. It takes the field from whoever else had set it.
+   */
+  scale(type: ResourceType, body: ScaledObject, options: ScaleOptions): Promise<void>;
   /** POST; 409 (AlreadyExists) when it exists. `fieldManager` is for objects that nobody applies later. */
   create<T>(type: ResourceType, body: NamedObject, options?: CallOptions): Promise<T>;
   replace<T>(type: ResourceType, body: VersionedObject, options?: CallOptions): Promise<T>;
@@ -70,6 +82,15 @@ export function createKubeClient(options: ClientOptions): KubeClient {
         contentType: 'application/apply-patch+yaml',
         query: { fieldManager, force: String(force) },
       }),
+    scale: async (type, { metadata, spec }, { fieldManager, signal }) => {
+      const body = { apiVersion: 'autoscaling/v1', kind: 'Scale', metadata, spec };
+      await write('scale', {
+        ...requestFor(type, { metadata }, { signal }),
+        path: resourcePath(type, { ...refFrom({ metadata }), subresource: 'scale' }),
+        query: { fieldManager },
+        body,
+      });
+    },
     create: (type, body, call) =>
       write('create', {
         ...requestFor(type, body, call),

@@ -1,12 +1,14 @@
 // What the client's promises rest on, asked of the real API server.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FIELD_MANAGER } from '../../operator/core/corrections.ts';
 import { createKubeClient, type KubeClient } from '../../operator/kube/client.ts';
 import { credentialsFromKubeConfig } from '../../operator/kube/credentials.ts';
-import { isConflict, isTerminalRefusal, type KubeError, lacksRight } from '../../operator/kube/errors.ts';
+import { isConflict, isNotFound, isTerminalRefusal, type KubeError, lacksRight } from '../../operator/kube/errors.ts';
 import { createEventRecorder } from '../../operator/kube/events.ts';
 import { silentLogger } from '../../operator/kube/log.ts';
 import { deployments, events, type ResourceType } from '../../operator/kube/resources.ts';
 import { createTransport, type KubeTransport } from '../../operator/kube/transport.ts';
+import { projectDeployment } from '../../operator/observe/cluster.ts';
 import { soon } from '../fixtures/soon.ts';
 import { transportAs } from './api-server.ts';
 
@@ -17,6 +19,13 @@ const configMaps: ResourceType = {
   kind: 'ConfigMap',
   namespaced: true,
 };
+type Deployment = {
+  metadata: { namespace: string; name: string; uid: string; resourceVersion: string; generation: number };
+  spec: { replicas: number };
+  status?: { observedGeneration?: number; conditions?: readonly object[] };
+};
+/** No node has this label: no pod of such a template starts. */
+const NOWHERE = { 'example.com/nowhere': 'true' };
 type ConfigMap = { metadata: { namespace: string; name: string; uid: string; resourceVersion: string }; data?: object };
 
 let transport: KubeTransport;
@@ -83,6 +92,74 @@ describe('an apply', () => {
     const error = await failure(client.apply(deployments, body, { fieldManager: 'contract', force: true }));
     expect([error.status, isTerminalRefusal(error)]).toEqual([422, true]);
     expect(error.message).toContain('`selector` does not match template `labels`');
+  });
+});
+
+describe('a raise', () => {
+  const manager = { fieldManager: FIELD_MANAGER };
+  const make = async (replicas: number) => {
+    const labels = { app: 'raised' };
+    const template = {
+      metadata: { labels },
+      spec: { nodeSelector: NOWHERE, containers: [{ name: 'worker', image: 'a' }] },
+    };
+    const body = { metadata: fresh(), spec: { replicas, selector: { matchLabels: labels }, template } };
+    return client.apply<Deployment>(deployments, body, { ...manager, force: true });
+  };
+  const read = async ({ metadata: { namespace, name } }: Deployment) => {
+    const found = await client.get<Deployment>(deployments, { namespace, name });
+    return found ?? expect.unreachable('it is gone');
+  };
+  const raise = ({ metadata: { namespace, name, uid, resourceVersion } }: Deployment, replicas: number) =>
+    client.scale(deployments, { metadata: { namespace, name, uid, resourceVersion }, spec: { replicas } }, manager);
+  /** Kubernetes' own controller writes the status, and the revision, of a new Deployment. */
+  const settled = async (deployment: Deployment): Promise<Deployment> => {
+    await soon(async () => {
+      const { metadata, status } = await read(deployment);
+      expect(status?.observedGeneration).toBe(metadata.generation);
+      expect(status?.conditions ?? []).not.toEqual([]);
+    });
+    return read(deployment);
+  };
+
+  it.each([0, 2])('from %i changes the number alone, and adds one to the generation', async (replicas) => {
+    const before = await settled(await make(replicas));
+    await raise(before, 5);
+    const after = await read(before);
+    expect(after.spec).toEqual({ ...before.spec, replicas: 5 });
+    expect(after.metadata.generation).toBe(before.metadata.generation + 1);
+  });
+
+  it('of another version, or of another object of that name, is a conflict; of one that is gone, not found', async () => {
+    const before = await settled(await make(0));
+    await raise(before, 2);
+    expect(isConflict(await failure(raise(before, 9)))).toBe(true);
+    const now = await read(before);
+    const other = { ...now, metadata: { ...now.metadata, uid: '00000000-0000-0000-0000-000000000000' } };
+    expect(isConflict(await failure(raise(other, 9)))).toBe(true);
+    expect((await read(before)).spec.replicas).toBe(2);
+    const gone = { ...now, metadata: { ...now.metadata, name: 'not-there' } };
+    expect(isNotFound(await failure(raise(gone, 9)))).toBe(true);
+  });
+
+  it('is the operator’s own number, before and after the whole is applied again, and another’s is another’s', async () => {
+    const before = await settled(await make(1));
+    const writer = async () => projectDeployment(await read(before)).view.replicasManager;
+    await raise(before, 3);
+    expect(await writer()).toBe(FIELD_MANAGER);
+    const { metadata, spec } = await read(before);
+    const { namespace, name, resourceVersion } = metadata;
+    const body = { metadata: { namespace, name, resourceVersion }, spec: { ...spec, replicas: 2 } };
+    await client.apply(deployments, body, { ...manager, force: true });
+    expect(await writer()).toBe(FIELD_MANAGER);
+    const by = await read(before);
+    const theirs = {
+      metadata: { namespace, name, uid: by.metadata.uid, resourceVersion: by.metadata.resourceVersion },
+    };
+    await client.scale(deployments, { ...theirs, spec: { replicas: 4 } }, { fieldManager: 'kubectl' });
+    expect(await writer()).toBe('kubectl');
+    await raise(await read(before), 6);
+    expect(await writer()).toBe(FIELD_MANAGER);
   });
 });
 

@@ -24,6 +24,7 @@ const everywhere = [
   'agentpool.dev/agentworkerpools: get, list, watch',
   'agentpool.dev/agentworkerpools/status: update',
   'apps/deployments: create, get, list, patch, watch',
+  'apps/deployments/scale: update',
   'apps/replicasets: get, list, watch',
   'autoscaling/horizontalpodautoscalers: list, watch',
   'events.k8s.io/events: create, patch',

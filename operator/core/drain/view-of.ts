@@ -1,4 +1,5 @@
-import { EPOCH_ANNOTATION, GENERATION_ANNOTATION, REDIS_URL_ANNOTATION } from '../../api/names.ts';
+import { GENERATION_ANNOTATION, REDIS_URL_ANNOTATION } from '../../api/names.ts';
+import { fenceOf, isFenced } from '../fencing.ts';
 import type { Millis } from '../known.ts';
 import { unknown } from '../known.ts';
 import { urlMarkFor } from '../redis-url-mark.ts';
@@ -36,7 +37,7 @@ export function drainabilityOf(
         replicas: deployment.replicas,
         generation: deployment.generation,
         observedGeneration: deployment.observedGeneration,
-        fenced: isFenced(state, deployment),
+        fenced: isFenced(deployment, { fence: fenceOf(state), applied: memory.applied }),
         behind: isBehind(state, deployment),
       },
       replicaSets: sets,
@@ -78,13 +79,6 @@ function cannotDrain(
     replicas.ok && replicas.value.filter(counts).some(({ templateHash }) => templateHash === absent?.template);
   return isThere ? absent?.because : undefined;
 }
-
-/** The mark that this leader puts on the Deployment: a new one after each write that went unanswered. */
-export const fenceOf = ({ epoch, memory }: Pick<PoolState, 'epoch' | 'memory'>): string =>
-  memory.drain.fences === 0 ? epoch : `${epoch}.${memory.drain.fences}`;
-
-const isFenced = (state: PoolState, { annotations }: DeploymentView): boolean =>
-  annotations[EPOCH_ANNOTATION] === fenceOf(state);
 
 /** Only what this leader wrote last, and nobody has changed since, is known to be what the controllers work on. */
 const isBehind = ({ memory: { applied } }: PoolState, { uid, generation }: DeploymentView): boolean =>

@@ -136,7 +136,7 @@ export type DrainView = Readonly<{
     replicas: number;
     generation: number;
     observedGeneration: number;
-    /** This leader's mark is on it, so that nothing that an earlier one has sent can still arrive. */
+    /** This leader has changed it, so that nothing that an earlier one has sent can still arrive. */
     fenced: boolean;
     /** What this leader wrote is not shown by our watch yet. */
     behind: boolean;
