@@ -99,7 +99,7 @@ describe('two operators on one lease', onlyEmbedded(NO_AUDIT_LOG), () => {
       const [first, second] = await scene.startTwo(env);
       const before = await scene.untilSettled('jobs', 1);
       const path = `/apis/apps/v1/namespaces/${scene.namespace}/deployments/jobs`;
-      first.stopInGapOf(`PATCH ${path}`);
+      first.stopInGapOf(`PUT ${path}/scale`);
       const queue = scene.queue('jobs');
       await queue.add({ jobs: 3, minMs: 1, maxMs: 1 });
       await first.untilStopped(20_000);
@@ -117,7 +117,7 @@ describe('two operators on one lease', onlyEmbedded(NO_AUDIT_LOG), () => {
       expect(await first.ended()).toBe(1);
       const late = (await auditOf(scene)).filter(
         (one) =>
-          one.by === first.name && one.verb === 'patch' && one.resource === 'deployments' && one.receivedAt > stopped,
+          one.by === first.name && one.verb === 'update' && one.resource === 'deployments' && one.receivedAt > stopped,
       );
       expect(late.map(({ name, code }) => [name, code])).toEqual([['jobs', 409]]);
       expect((await scene.deployment('jobs'))?.spec.replicas).toBe(1);
