@@ -32,6 +32,15 @@ describe('a schedule', () => {
     expect(saying(night, '2026-10-25T00:30:00Z')[1]).toBe('2026-10-26T01:30:00.000Z');
   });
 
+  it('follows the hours that there are where it begins every hour or every few minutes', () => {
+    const often = { ...workdays, cron: '*/30 2 * * *', durationMs: HOUR / 2 };
+    // There is no hour from 2 to 3 in that night, and there are two of them in this one.
+    expect(saying(often, '2026-03-28T23:30:00Z')[1]).toBe('2026-03-30T00:00:00.000Z');
+    const hourly = { ...workdays, cron: '0 * * * *', durationMs: HOUR / 2 };
+    expect(saying(hourly, '2026-10-25T00:00:00Z')).toEqual(['2026-10-25T00:30:00.000Z', '2026-10-25T01:00:00.000Z']);
+    expect(saying(hourly, '2026-10-25T01:00:00Z')).toEqual(['2026-10-25T01:30:00.000Z', '2026-10-25T02:00:00.000Z']);
+  });
+
   it('does not end where it begins again before its end', () => {
     const always = { ...workdays, cron: '0 * * * *', durationMs: 2 * HOUR };
     expect(saying(always, '2026-01-05T10:59:59Z')[0]).toBe('2026-01-05T12:00:00.000Z');

@@ -50,12 +50,14 @@ export class PrometheusSource {
     const reading = await this.#secrets.read(user, { namespace: pool.namespace, name: ref.secretName });
     if (!reading.ok) return { ok: false, because: sayFailure(ref, reading) };
     const value = reading.data[ref.key];
-    if (value !== undefined) return { ok: true, text: Buffer.from(value, 'base64').toString('utf8').trim() };
+    const text = Buffer.from(value ?? '', 'base64')
+      .toString('utf8')
+      .trim();
+    // No certificate at all would mean those of the system.
+    if (text !== '') return { ok: true, text };
     this.#secrets.hurry(user, 'soon');
-    return {
-      ok: false,
-      because: `Secret ${ref.secretName} has no key ${ref.key}, which Prometheus is to be asked with`,
-    };
+    const because = value === undefined ? `has no key ${ref.key}` : `has nothing in its key ${ref.key}`;
+    return { ok: false, because: `Secret ${ref.secretName} ${because}, which Prometheus is to be asked with` };
   }
 }
 

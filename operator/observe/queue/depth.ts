@@ -46,8 +46,11 @@ export type DepthReading = Readonly<{
 /** `<prefix>:<queue>:`, what BullMQ puts before every key of a queue. */
 export const keyBaseOf = ({ prefix, name }: QueueName): string => `${prefix}:${name}:`;
 
-/** What alone decides in which slot of a Redis Cluster the keys of the queue lie (redis.io, cluster specification). */
-export const hashTagOf = (queue: QueueName): string | undefined => /\{([^}]+)\}/.exec(keyBaseOf(queue))?.[1];
+/**
+ * What alone decides in which slot of a Redis Cluster the keys of the queue lie: what stands in the first braces, if
+ * anything does (redis.io, cluster specification).
+ */
+export const hashTagOf = (queue: QueueName): string | undefined => /^[^{]*\{([^}]+)\}/.exec(keyBaseOf(queue))?.[1];
 
 export const eventStreamOf = (queue: QueueName): string => `${keyBaseOf(queue)}events`;
 

@@ -25,6 +25,7 @@ describe('the answer of Prometheus', () => {
     ['NaN', vector(at('NaN')), 'the result of the query is NaN'],
     ['+Inf', vector(at('+Inf')), 'the result of the query is +Inf'],
     ['fewer than no jobs', vector(at('-1')), 'the result of the query is -1'],
+    ['more than a queue holds', vector(at('1e12')), 'the result of the query is 1e12: does it count jobs?'],
     ['no number at all', vector(at('')), 'the result of the query is '],
     ['an old sample', vector(at('5', NOW / 1000 - 80)), 'of another time, 80 s ago'],
     ['a sample of the future', vector(at('5', NOW / 1000 + 80)), 'of another time, -80 s ago'],

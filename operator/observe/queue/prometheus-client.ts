@@ -63,6 +63,8 @@ export class PrometheusClient {
   async #ask(question: PrometheusQuestion): Promise<Known<number>> {
     const { host, hostname } = new URL(question.url);
     const said = (because: string): Known<number> => unknown(`Prometheus at ${host}: ${because}`);
+    if (question.token !== undefined && !/^[\x21-\x7e]+$/.test(question.token))
+      return said('the token in its Secret is empty, or has a character that no token has, such as a space');
     if (isLinkLocal(hostname)) return said('a link-local address; the operator connects to none');
     try {
       const { status, body } = await this.#fetch(question);

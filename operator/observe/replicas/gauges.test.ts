@@ -151,4 +151,13 @@ describe('the gauges of a replica', () => {
     const lines = LINES.map((line) => line.replace('state="delayed"} 10', 'state="delayed"} 3'));
     expect(queueOf(exposition(lines), 'q', 7)).toMatchObject({ ok: true, value: { delayed: 0 } });
   });
+
+  it.each(['2.5', '1e12'])('are unknown where %s is no number of jobs, which the status could not hold', (value) => {
+    const changed = (name: string) =>
+      exposition(LINES.map((line) => (line.startsWith(name) ? line.replace(/ \S+$/, ` ${value}`) : line)));
+    const because = expect.stringContaining(`is ${Number(value)}, which is no number of jobs`);
+    expect(queueOf(changed('bullmq_job_count'), 'q', 7)).toEqual({ ok: false, because });
+    expect(queueOf(changed('bullmq_queue_overdue_jobs'), 'q', 7)).toEqual({ ok: false, because });
+    expect(reportOf(changed('bullmq_worker_active_jobs{'), 'q', 7)).toEqual({ ok: false, because });
+  });
 });

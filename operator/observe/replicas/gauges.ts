@@ -73,6 +73,17 @@ const gauge = (exposition: Exposition, name: string, selector: Selector): number
   return checked(value, series);
 };
 
+/** The status could not say the replicas that more would need. */
+const MOST_JOBS = 2_147_483_647;
+
+/** A number of jobs. */
+const jobs = (exposition: Exposition, name: string, selector: Selector): number => {
+  const value = gauge(exposition, name, selector);
+  if (!Number.isInteger(value) || value > MOST_JOBS)
+    throw new SeriesError(`${nameOf(name, selector)} is ${value}, which is no number of jobs`);
+  return value;
+};
+
 /**
  * The sum over all series of a histogram's part. A histogram that is declared and has no series has counted nothing yet:
  * for a counter, unlike for a gauge, that is what a missing series means.
@@ -101,8 +112,8 @@ export const reportOf = (exposition: Exposition, queue: string, at: Millis): Kno
   reading(() => {
     const [age] = valuesOf(exposition, ACTIVE_AGE, { queue });
     return {
-      active: gauge(exposition, ACTIVE, { queue }),
-      slots: gauge(exposition, CONCURRENCY, { queue }),
+      active: jobs(exposition, ACTIVE, { queue }),
+      slots: jobs(exposition, CONCURRENCY, { queue }),
       processStart: gauge(exposition, PROCESS_START, {}),
       durationSum: counter(exposition, `${DURATION}_sum`, { queue }),
       durationCount: counter(exposition, `${DURATION}_count`, { queue }),
@@ -132,8 +143,8 @@ const limitsOf = (
  */
 export const queueOf = (exposition: Exposition, queue: string, at: Millis): Known<QueueSnapshot> =>
   reading(() => {
-    const count = (state: string) => gauge(exposition, JOB_COUNT, { queue, state });
-    const overdue = gauge(exposition, OVERDUE, { queue });
+    const count = (state: string) => jobs(exposition, JOB_COUNT, { queue, state });
+    const overdue = jobs(exposition, OVERDUE, { queue });
     const ready = count('waiting') + count('prioritized') + overdue;
     const [age] = valuesOf(exposition, OLDEST_AGE, { queue });
     return {
