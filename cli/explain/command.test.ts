@@ -96,6 +96,17 @@ describe('awp explain', () => {
     await expect(explain('pool/agent-jobs')).rejects.toThrow('there is none in this namespace');
   });
 
+  it('says that there is none to who may get one pool and not list them', async () => {
+    const { intercept } = api;
+    api.intercept = (request) => {
+      if (request.url.pathname !== POOLS) return intercept(request);
+      request.response.writeHead(403, { 'content-type': 'application/json' });
+      request.response.end(JSON.stringify({ kind: 'Status', reason: 'Forbidden', code: 403, message: 'cannot list' }));
+      return true;
+    };
+    await expect(explain('pool/agent-job')).rejects.toThrow(/^there is no pool agents\/agent-job$/);
+  });
+
   it('says what is missing in a cluster without the definition', async () => {
     answers = {};
     await expect(explain('pool/agent-jobs')).rejects.toThrow('install the definition, crds/');

@@ -23,8 +23,8 @@ export async function readPool({ name, namespace, ...access }: PoolChoice): Prom
     const client = createKubeClient({ transport });
     const found = await client.get<unknown>(pools, { namespace: inNamespace, name });
     if (found !== undefined) return parsed(found, `${inNamespace}/${name}`);
-    const { items } = await client.list<Listed>(pools, { namespace: inNamespace });
-    throw new CommandError(sayMissing(`${inNamespace}/${name}`, items));
+    const others = await client.list<Listed>(pools, { namespace: inNamespace }).catch(unlessForbidden);
+    throw new CommandError(sayMissing(`${inNamespace}/${name}`, others?.items));
   } catch (error) {
     throw readable(error);
   } finally {
@@ -52,7 +52,14 @@ function parsed(object: unknown, name: string): Pool {
   );
 }
 
-function sayMissing(name: string, items: readonly Listed[]): string {
+/** The right to `get` a pool is enough to be told that there is none. */
+function unlessForbidden(error: unknown): undefined {
+  if (error instanceof KubeError && error.status === 403) return undefined;
+  throw error;
+}
+
+function sayMissing(name: string, items: readonly Listed[] | undefined): string {
+  if (items === undefined) return `there is no pool ${name}`;
   const names = items.flatMap(({ metadata }) => metadata?.name ?? []);
   const there =
     names.length === 0 ? 'there is none in this namespace (-n NAMESPACE)' : `there are: ${names.join(', ')}`;
