@@ -39,6 +39,7 @@ svg .unit { fill: var(--soft); font-size: 13px; font-weight: 400; }
   border: 1px solid var(--hair); border-radius: 8px; box-shadow: 0 4px 16px rgb(0 0 0 / 0.18); }
 #tip table { width: auto; } #tip th, #tip td { padding: 2px 0 2px 14px; border: 0; } #tip th:first-child { padding-left: 0; }
 ul { margin: 0; padding-left: 20px; color: var(--soft); max-width: 85ch; } li { margin-bottom: 6px; }
-@media (max-width: 640px) { body { padding: 24px 12px; } svg text { font-size: 22px; } svg .panel { font-size: 24px; } }
+@media (max-width: 640px) { body { padding: 24px 12px; } .card { padding: 16px 12px 16px 20px; }
+  svg text, svg .unit { font-size: 30px; } svg .panel { font-size: 32px; } .line { stroke-width: 1.2; } .line.c1 { stroke-width: 1.8; } }
 @media print { .legend input, #tip, .cross { display: none; } }
 `;

@@ -152,6 +152,15 @@ describe('the gauges of a replica', () => {
     expect(queueOf(exposition(lines), 'q', 7)).toMatchObject({ ok: true, value: { delayed: 0 } });
   });
 
+  it('are unknown where they say more than a status can hold', () => {
+    const [age] = LINES.filter((line) => line.startsWith('bullmq_worker_active_jobs_age'));
+    const lines = LINES.map((line) => (line === age ? line.replace('4.5', '5e293') : line));
+    expect(reportOf(exposition(lines), 'q', 7)).toMatchObject({
+      ok: false,
+      because: expect.stringContaining('5e+293'),
+    });
+  });
+
   it.each(['2.5', '1e12'])('are unknown where %s is no number of jobs, which the status could not hold', (value) => {
     const changed = (name: string) =>
       exposition(LINES.map((line) => (line.startsWith(name) ? line.replace(/ \S+$/, ` ${value}`) : line)));

@@ -58,8 +58,11 @@ const valuesOf = ({ samples }: Exposition, name: string, selector: Selector): re
     )
     .map(({ value }) => value);
 
+/** More seconds than there have been, and more of anything than is counted: what follows from it fits into no status. */
+const MOST = 1e15;
+
 const checked = (value: number, series: string): number => {
-  if (!Number.isFinite(value) || value < 0) throw new SeriesError(`${series} is ${value}`);
+  if (!(value >= 0 && value <= MOST)) throw new SeriesError(`${series} is ${value}`);
   return value;
 };
 
@@ -116,7 +119,7 @@ export const reportOf = (exposition: Exposition, queue: string, at: Millis): Kno
       slots: jobs(exposition, CONCURRENCY, { queue }),
       processStart: gauge(exposition, PROCESS_START, {}),
       durationSum: counter(exposition, `${DURATION}_sum`, { queue }),
-      durationCount: counter(exposition, `${DURATION}_count`, { queue }),
+      durationCount: Math.round(counter(exposition, `${DURATION}_count`, { queue })),
       ...(age === undefined ? {} : { runningSeconds: checked(age, ACTIVE_AGE) }),
     };
   }, at);
