@@ -3,17 +3,15 @@ import type { Companions } from './act/companions.ts';
 import type { DrainedPod, Drainer } from './act/drain.ts';
 import type { Reporter } from './act/report.ts';
 import { deleteReplica } from './act/restart.ts';
-import { type StatusTarget, writeStatus } from './act/status.ts';
+import { StatusWriter } from './act/status-writer.ts';
 import type { Pool } from './api/parse.ts';
-import type { PoolStatus } from './api/pool.ts';
-import { APPLY_FAILING } from './core/apply-failure.ts';
 import { decide } from './core/decide.ts';
 import type { Decision } from './core/decision.ts';
+import { withCounted } from './core/interruptions.ts';
 import { statusOfInvalid } from './core/invalid.ts';
 import type { Millis } from './core/known.ts';
 import { firstMemory } from './core/memory.ts';
 import type { ScaleMemory } from './core/scale-memory.ts';
-import { mayBeSaidLater, writeStatusIn } from './core/status.ts';
 import type { KubeClient } from './kube/client.ts';
 import { keyOf, refOf } from './kube/resources.ts';
 import { type PoolObject, poolType } from './observe/cluster.ts';
@@ -41,6 +39,7 @@ type Entry = {
   memory: ScaleMemory;
   woken: boolean;
   readDeployment: boolean;
+  status: StatusWriter;
   refusedIntent?: string;
 };
 
@@ -49,15 +48,13 @@ type Pass = Readonly<{ object: PoolObject; entry: Entry; pool: Pool; signal: Abo
 
 /** What became of the actions of a decision. `conflict`: the world has moved on. */
 type Acted =
-  | Readonly<{ kind: 'done'; memory: ScaleMemory }>
+  | Readonly<{ kind: 'done' | 'refused'; memory: ScaleMemory }>
   | Extract<ApplyOutcome, { kind: 'conflict' | 'failed' | 'unanswered' }>;
 type Acting = Readonly<{ decision: Decision; observation: Observation; pool: Pool; signal: AbortSignal }>;
-type Said = Readonly<{ entry: Entry; before: PoolStatus | undefined; next: PoolStatus; mayWait?: boolean }>;
 type Failed = Readonly<{ decision: Decision }> & Extract<ApplyOutcome, { kind: 'failed' }>;
 
 const AGAIN_MS: Millis = 50;
 const INVALID_AGAIN_MS: Millis = 30_000;
-const STATUS_LATER_MS: Millis = 1000;
 
 /** One pass over one pool: observe, decide, act. Level-based: it starts from what is, and running it twice changes nothing. */
 export class PoolPass {
@@ -93,7 +90,8 @@ export class PoolPass {
     const before = this.#entries.get(poolKey);
     if (before?.uid === object.uid) return before;
     const memory = firstMemory(object.parsed.ok ? object.parsed.pool.status : undefined, this.#parts.now());
-    const entry: Entry = { uid: object.uid, memory, woken: false, readDeployment: false };
+    const status = new StatusWriter(this.#parts);
+    const entry: Entry = { uid: object.uid, memory, woken: false, readDeployment: false, status };
     this.#entries.set(poolKey, entry);
     return entry;
   }
@@ -104,6 +102,8 @@ export class PoolPass {
     entry.woken = false;
     const observation = await gather(this.#parts.gather, pool, { memory, woken, readDeployment });
     const decision = decide(observation.state);
+    reporter.interrupted(pool, decision.interruptions);
+    entry.memory = withCounted(entry.memory, decision);
     reporter.observed(pool, queueToExport(pool, observation));
     reporter.decided(pool, decision);
     const acted = await this.#act({ decision, observation, pool, signal });
@@ -117,16 +117,19 @@ export class PoolPass {
     entry.readDeployment = isConflict || (readDeployment && decision.because.reason === 'NameTaken');
     if (isConflict) return AGAIN_MS;
     entry.memory = acted.memory;
-    armWaking(observation, decision, woken);
-    const target = { type: poolType, ...object };
-    // A burst on many pools: every pool gets its number before any gets its status.
-    const mayWait = this.#parts.crowded() && mayBeSaidLater(pool.status, decision.status);
-    const said = { entry, before: pool.status, next: decision.status, mayWait };
-    const owedInMs = await this.#writeStatus(target, said);
-    reporter.events(pool, decision.events);
     reporter.drained(pool, decision.drainOutcomes);
-    reporter.interrupted(pool, decision.interruptions);
-    return Math.min(nextLookInMs(observation, decision), owedInMs ?? Number.POSITIVE_INFINITY);
+    reporter.events(pool, decision.events.noticed);
+    armWaking(observation, decision, woken);
+    if (acted.kind === 'refused') return AGAIN_MS;
+    const dueInMs = await this.#say({ object, entry, pool, signal }, decision);
+    return Math.min(nextLookInMs(observation, decision), dueInMs ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** Resolves with the time after which the status is to be written, when that is not now. */
+  async #say({ object, entry, pool }: Pass, { status, events }: Decision): Promise<Millis | undefined> {
+    const statement = { before: pool.status, next: status, events: events.withStatus };
+    const writing = await entry.status.write({ type: poolType, ...object }, statement);
+    return writing.kind === 'kept' ? writing.dueInMs : undefined;
   }
 
   /** What was learned once every action is carried out, or refused for good. */
@@ -141,12 +144,14 @@ export class PoolPass {
       const { refusal: _cleared, applyFailure: _over, ...rest } = memory;
       if (outcome.kind === 'applied') {
         memory = { ...rest, applied: outcome.applied };
+        reporter.events(pool, decision.events.carriedOut);
       } else {
-        memory = { ...rest, refusal: { generation: pool.generation, at: now(), because: outcome.because } };
+        const refusal = { generation: pool.generation, at: now(), because: outcome.because };
+        memory = { ...rest, refusal, raisingTo: undefined };
         reporter.refused(pool, outcome.because);
         // The next pass says so in the status. Replicas are told nothing: the Deployment is not this decision's.
         enqueue(keyOf(pool));
-        return { kind: 'done', memory };
+        return { kind: 'refused', memory };
       }
     }
     memory = { ...memory, drain: await companions.makeBudget(decision, { pool, memory: memory.drain, signal }) };
@@ -163,41 +168,13 @@ export class PoolPass {
   }
 
   /** Nothing was learned but the failure. The next pass says it, and the one after; the queue's backoff is the pace. */
-  async #fail({ object, entry, pool }: Pass, { decision, because, error }: Failed): Promise<never> {
+  async #fail(pass: Pass, { decision, because, error }: Failed): Promise<never> {
+    const { entry } = pass;
     const { applyFailure } = entry.memory;
     const since = applyFailure?.since ?? this.#parts.now();
     entry.memory = { ...withFence(entry.memory), applyFailure: { since, because } };
-    if (applyFailure !== undefined) {
-      const target = { type: poolType, ...object };
-      await this.#writeStatus(target, { entry, before: pool.status, next: decision.status });
-      // What was decided did not happen.
-      this.#parts.reporter.events(
-        pool,
-        decision.events.filter(({ reason }) => reason === APPLY_FAILING),
-      );
-    }
+    if (applyFailure !== undefined) await this.#say(pass, decision);
     throw error;
-  }
-
-  /** Resolves with the time after which numbers that changed are to be written, when that is not now. */
-  async #writeStatus(
-    target: StatusTarget,
-    { entry, before, next, mayWait = false }: Said,
-  ): Promise<Millis | undefined> {
-    const now = this.#parts.now();
-    const { statusWrittenAt } = entry.memory;
-    const inMs = writeStatusIn(
-      before,
-      next,
-      statusWrittenAt === undefined ? { now } : { now, writtenAt: statusWrittenAt },
-    );
-    if (inMs !== 0) return inMs;
-    if (mayWait) return STATUS_LATER_MS;
-    const outcome = await writeStatus(this.#parts.client, target, next);
-    this.#parts.reporter.wrote('status', outcome);
-    if (outcome === 'conflict') this.#parts.enqueue(keyOf(target));
-    else entry.memory = { ...entry.memory, statusWrittenAt: now };
-    return undefined;
   }
 
   async #refuse(object: PoolObject, entry: Entry, unread: Unread): Promise<Millis> {
@@ -205,9 +182,9 @@ export class PoolPass {
     const { reporter, now } = this.#parts;
     const { status, event } = statusOfInvalid({ generation: object.generation, now: now(), ...unread });
     reporter.refused(object, event.note);
-    await this.#writeStatus({ type: poolType, ...object }, { entry, before: undefined, next: status });
-    reporter.events(object, [event]);
-    entry.refusedIntent = object.intentKey;
+    const statement = { before: undefined, next: status, events: [event] };
+    const { kind } = await entry.status.write({ type: poolType, ...object }, statement);
+    if (kind === 'written') entry.refusedIntent = object.intentKey;
     return INVALID_AGAIN_MS;
   }
 

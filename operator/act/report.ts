@@ -100,12 +100,13 @@ export class Reporter {
     }
   }
 
-  /** One line for each replica that ended before its jobs had. */
+  /** One line, one count and one event for each replica that ended before its jobs had. */
   interrupted(pool: PoolIdentity, interruptions: readonly Interruption[]): void {
     const { metrics, log } = this.#options;
-    for (const { cause, replica, jobs, because } of interruptions) {
+    for (const { cause, replica, jobs, because, event } of interruptions) {
       metrics.jobsInterrupted.inc({ cause }, jobs);
       log.warn({ pool: keyOf(pool), replica, cause, jobs, because }, 'jobs interrupted');
+      this.events(pool, [event]);
     }
   }
 

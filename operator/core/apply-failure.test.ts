@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from './decide.ts';
-import { afterApplying, NOON, stateOf } from './state.fixture.ts';
+import { afterApplying, NOON, stateOf, toldBy } from './state.fixture.ts';
 import type { PoolState } from './state.ts';
 
 const WORDS = 'Internal error occurred: failed calling webhook "policy.test": connection refused\nand more';
@@ -38,9 +38,9 @@ describe('a pool that the API server fails to apply', () => {
     });
     const { events, actions, status } = decide(state);
     expect(actions).toHaveLength(1);
-    expect(events.filter(({ reason }) => reason === 'ApplyFailing')).toHaveLength(1);
+    expect(events.withStatus.filter(({ reason }) => reason === 'ApplyFailing')).toHaveLength(1);
     const again = decide({ ...state, pool: { ...state.pool, status } });
-    expect(again.events.filter(({ reason }) => reason === 'ApplyFailing')).toEqual([]);
+    expect(toldBy(again).filter(({ reason }) => reason === 'ApplyFailing')).toEqual([]);
   });
 
   it('says nothing of it any more once it is applied', () => {

@@ -3,7 +3,7 @@ import type { Millis } from './known.ts';
 import { firstLine } from './sentence.ts';
 import type { PoolState } from './state.ts';
 
-export const APPLY_FAILING = 'ApplyFailing';
+const APPLY_FAILING = 'ApplyFailing';
 
 /** What restarts comes back within this; what stays away longer is somebody's to mend. */
 const PATIENCE_MS: Millis = 30_000;

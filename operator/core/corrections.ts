@@ -14,10 +14,23 @@ const CORRECTIONS_WINDOW_MS: Millis = 10 * 60 * 1000;
  * Who set `spec.replicas`, when it was not the operator. Of a scale to zero Kubernetes keeps no owner at all: a `Scale`
  * leaves a zero out, and so nobody has set the field.
  */
-export function foreignManager(deployment: DeploymentView | null): string | undefined {
+function foreignManager(deployment: DeploymentView | null): string | undefined {
   if (deployment === null) return undefined;
   const { replicasManager = 'somebody' } = deployment;
   return replicasManager === FIELD_MANAGER ? undefined : replicasManager;
+}
+
+/** Somebody else's number, and who set it. */
+export type Corrected = Readonly<{ manager: string; replicas: number }>;
+
+/** Whose number an apply changes, when it is not the operator's. */
+export function correctedBy(
+  deployment: DeploymentView | null,
+  { from, to }: Readonly<{ from: number; to: number }>,
+): Corrected | undefined {
+  const manager = foreignManager(deployment);
+  if (manager === undefined || deployment === null || to === from) return undefined;
+  return { manager, replicas: deployment.replicas };
 }
 
 /** Those of the ten minutes up to the last one, until that is as old itself: so long they can be the reason to hold off. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { decide } from './decide.ts';
 import type { Decision } from './decision.ts';
 import { known, unknown } from './known.ts';
-import { afterApplying, deploymentOf, NOON, queueOf, replicaOf, samplePool, stateOf } from './state.fixture.ts';
+import { afterApplying, deploymentOf, NOON, queueOf, replicaOf, samplePool, stateOf, toldBy } from './state.fixture.ts';
 import type { PoolState } from './state.ts';
 
 const applied = (state: PoolState): number | undefined => decide(state).actions[0]?.manifest.spec.replicas;
@@ -18,7 +18,7 @@ describe('scaling up', () => {
       message: '0 active + 42 waiting = 42 slots; 5 a replica → 9',
     });
     expect(decision.status.decision).toMatchObject(decision.because);
-    expect(decision.events).toEqual([
+    expect(toldBy(decision)).toEqual([
       {
         type: 'Normal',
         reason: 'Scaled',
@@ -222,7 +222,7 @@ describe('what stands in the way', () => {
     const pool = { ...samplePool(), deletionAt: NOON };
     expect(decide(stateOf({ pool, queue: { ready: 9 } }))).toMatchObject({
       actions: [],
-      events: [],
+      events: { noticed: [], carriedOut: [], withStatus: [] },
       because: { reason: 'Deleting' },
     });
   });
@@ -305,8 +305,8 @@ describe('somebody else writes replicas', () => {
   it('corrects a number that was set by hand, and names who set it', () => {
     const decision = decide(edited(0));
     expect(decision.actions[0]?.manifest.spec.replicas).toBe(1);
-    expect(decision.events[0]).toMatchObject({ reason: 'ReplicasCorrected', type: 'Warning' });
-    expect(decision.events[0]?.note).toContain('kubectl set replicas to 0; corrected to 1');
+    expect(toldBy(decision)[0]).toMatchObject({ reason: 'ReplicasCorrected', type: 'Warning' });
+    expect(toldBy(decision)[0]?.note).toContain('kubectl set replicas to 0; corrected to 1');
     expect(decision.memory.corrections).toEqual([{ at: NOON, manager: 'kubectl' }]);
   });
 
@@ -314,7 +314,7 @@ describe('somebody else writes replicas', () => {
     const state = edited(0);
     const { replicasManager: _nobody, ...deployment } = deploymentOf(state.pool, 0);
     const decision = decide({ ...state, deployment: known({ ...deployment, generation: 2 }, NOON) });
-    expect(decision.events[0]?.note).toContain('somebody set replicas to 0; corrected to 1');
+    expect(toldBy(decision)[0]?.note).toContain('somebody set replicas to 0; corrected to 1');
     expect(decision.memory.corrections).toHaveLength(1);
   });
 
@@ -339,7 +339,7 @@ describe('somebody else writes replicas', () => {
   it('makes a deleted Deployment again at once', () => {
     const decision = decide({ ...stateOf({ replicas: 2, queue: { ready: 3 } }), deployment: known(null, NOON) });
     expect(decision.actions[0]?.manifest.spec.replicas).toBe(1);
-    expect(decision.events[0]?.reason).toBe('DeploymentRecreated');
+    expect(toldBy(decision)[0]?.reason).toBe('DeploymentRecreated');
   });
 
   it('does not take its own write for a foreign one while the watch is behind', () => {

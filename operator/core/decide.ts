@@ -2,29 +2,29 @@ import { applyAction } from './apply-action.ts';
 import { failureVerdict } from './apply-failure.ts';
 import { rememberRaise } from './bounds/pace.ts';
 import { isBeside } from './beside.ts';
-import type { Verdict } from './conditions.ts';
 import { type Account, accountFor, type Look, openAccount } from './counterfactual/account.ts';
 import { keptHours } from './counterfactual/status.ts';
-import { foreignManager, recentCorrections } from './corrections.ts';
+import { type Corrected, correctedBy, recentCorrections } from './corrections.ts';
 import type { Action, Decision } from './decision.ts';
+import { decideNothing } from './decide-nothing.ts';
 import { drainEvents, outcomesOf, rememberDrain } from './drain/outcome.ts';
 import type { DrainPlan } from './drain/steps.ts';
 import { makesBudget, makesToken } from './drain/companions.ts';
 import { foreignCostEvents } from './drain/foreign-cost.ts';
 import { silenceEvents } from './drain/silence.ts';
-import { eventsOf } from './events.ts';
+import { changeEvents, standingEvents, wayUp } from './events.ts';
 import { deletionOf } from './health/deletion.ts';
 import { healthEvents } from './health/events.ts';
 import { type Care, lookAfter } from './health/look-after.ts';
-import { sayBudget, sayDependencies } from './health/say.ts';
 import { holdTarget } from './hold.ts';
 import { withInterruptions } from './interruptions.ts';
 import { known, type Known } from './known.ts';
 import { learnMeanDuration, meanRunningMs } from './mean-duration.ts';
 import { learnColdStart } from './memory.ts';
-import { findObstacle, type Obstacle } from './obstacle.ts';
+import { findObstacle } from './obstacle.ts';
 import { learnVanished, type QueueView, viewQueue } from './queue-view.ts';
-import { paceOf, POLL_TROUBLE_MS, recheckAfter } from './recheck.ts';
+import { paceOf, recheckAfter } from './recheck.ts';
+import type { PoolEvent } from './pool-event.ts';
 import type { ScaleMemory } from './scale-memory.ts';
 import { stalledBy } from './stalled.ts';
 import type { DeploymentView, PoolState, QueueSnapshot } from './state.ts';
@@ -104,54 +104,6 @@ const currentReplicas = ({ applied }: ScaleMemory, deployment: DeploymentView): 
 const isBehind = (deployment: DeploymentView, applied: NonNullable<ScaleMemory['applied']>): boolean =>
   deployment.uid === applied.uid && deployment.generation < applied.generation;
 
-function decideNothing(
-  state: PoolState,
-  { queue, current, obstacle, care }: Readonly<{ queue: QueueView; current: number; obstacle: Obstacle; care: Care }>,
-): Scaling {
-  const { because } = obstacle;
-  const verdict: Verdict = {
-    ...(obstacle.stalled ? { stalled: because } : { reconciling: because }),
-    scalingHeld: because,
-    queue,
-    dependencies: sayDependencies(care),
-    restartBudget: sayBudget(care),
-  };
-  return {
-    because,
-    wanted: current,
-    actions: [],
-    drainSteps: [],
-    drainOutcomes: [],
-    makesToken: false,
-    makesBudget: false,
-    status: renderStatus({
-      state,
-      memory: state.memory,
-      queue,
-      verdict,
-      care,
-      because,
-      wanted: current,
-      current,
-      bounds: [],
-      draining: 0,
-    }),
-    events: eventsOf({
-      state,
-      because,
-      from: current,
-      to: current,
-      wanted: current,
-      recreated: false,
-      stalled: obstacle.stalled ? because : undefined,
-    }),
-    care,
-    memory: state.memory,
-    wake: 'none',
-    recheckAfterMs: POLL_TROUBLE_MS,
-  };
-}
-
 type Scale = Readonly<{
   queue: QueueView;
   deployment: DeploymentView | null;
@@ -177,7 +129,7 @@ function decideScaleNow(state: PoolState, scale: Scale): Decided {
   const { because, wanted, replicas } = target;
   const mayAct = state.pool.spec.mode === 'Auto';
   const action = mayAct ? applyAction(state, { deployment, replicas }) : undefined;
-  const corrected = action === undefined ? undefined : correctedBy(scale);
+  const corrected = action === undefined ? undefined : correctedBy(deployment, { from: current, to: replicas });
   const drain = drainToCarryOut(state, target);
   const drainOutcomes = outcomesOf(state, drain);
   const memory = remember(state, scale, { action, corrected, drain });
@@ -186,38 +138,46 @@ function decideScaleNow(state: PoolState, scale: Scale): Decided {
   const stalled = stalledBy(state, isBeside(state.pool) ? null : deployment) ?? failing?.stalled;
   const verdict = verdictOf({ ...scale, state, action, stalled, failing });
   const said = { state, memory, queue, verdict, care, because, wanted, bounds: target.bounds };
+  const status = renderStatus({
+    ...said,
+    draining: countDraining(drain),
+    current: failing === undefined ? replicas : current,
+  });
   return {
     because,
     wanted,
     actions: action === undefined ? [] : [action],
     ...(deletion === undefined ? {} : { deletion }),
     ...drainDecisionOf(state, { drain, drainOutcomes }),
-    status: renderStatus({
-      ...said,
-      draining: countDraining(drain),
-      current: failing === undefined ? replicas : current,
-    }),
-    events: [
-      ...drainEvents(drainOutcomes),
-      ...silenceEvents(state.memory.drain, memory.drain),
-      ...foreignCostEvents(state),
-      ...eventsOf({
-        state,
-        because,
-        from: current,
-        to: replicas,
-        wanted,
-        held: target.held,
-        recreated: action !== undefined && deployment === null && state.memory.applied !== undefined,
-        stalled,
-        corrected,
-      }),
-      ...healthEvents(state, care),
-    ],
+    status,
+    events: {
+      noticed: [
+        ...drainEvents(drainOutcomes),
+        ...silenceEvents(state.memory.drain, memory.drain),
+        ...foreignCostEvents(state),
+      ],
+      carriedOut: action === undefined ? [] : eventsOfApply(state, scale, corrected),
+      withStatus: [...standingEvents({ state, held: target.held, stalled }), ...healthEvents(state, care, status)],
+    },
     care,
     memory,
   };
 }
+
+const eventsOfApply = (
+  { memory }: PoolState,
+  { deployment, current, target }: Scale,
+  corrected: Corrected | undefined,
+): readonly PoolEvent[] =>
+  changeEvents({
+    memory,
+    because: target.because,
+    from: current,
+    to: target.replicas,
+    wanted: target.wanted,
+    recreated: deployment === null && memory.applied !== undefined,
+    corrected,
+  });
 
 /** Somebody else scales the pool, or nobody. */
 const LEFT_ALONE: ReadonlySet<string> = new Set(['OtherAutoscaler', 'HandsOff']);
@@ -245,15 +205,6 @@ const drainDecisionOf = (
   makesBudget: state.pool.spec.mode === 'Auto' && makesBudget(state),
 });
 
-type Corrected = Readonly<{ manager: string; replicas: number }>;
-
-/** Whose number this decision changes, when it is not the operator's. */
-function correctedBy({ deployment, current, target }: Scale): Corrected | undefined {
-  const manager = foreignManager(deployment);
-  if (manager === undefined || deployment === null || target.replicas === current) return undefined;
-  return { manager, replicas: deployment.replicas };
-}
-
 /** What the next pass is to know of this one. */
 function remember(
   state: PoolState,
@@ -273,6 +224,7 @@ function remember(
     ...(action === undefined || applyFailure === undefined ? {} : { applyFailure }),
     drain: rememberDrain(state, drain, { from: current, to: target.replicas }),
     wanted: target.window,
+    ...wayUp(memory, { from: current, to: target.replicas, wanted: target.wanted }),
     raises: action === undefined ? memory.raises : rememberRaise(memory, { now, from: current, to: target.replicas }),
     corrections: corrected === undefined ? corrections : [...corrections, { at: now, manager: corrected.manager }],
   };

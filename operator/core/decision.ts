@@ -5,7 +5,7 @@ import type { DrainStep } from './drain/steps.ts';
 import type { Millis } from './known.ts';
 import type { Care } from './health/look-after.ts';
 import type { Manifest } from './manifest.ts';
-import type { PoolEvent } from './pool-event.ts';
+import type { PoolEvent, PoolEvents } from './pool-event.ts';
 import type { FailureReason } from './restarts/view.ts';
 import type { ScaleMemory } from './scale-memory.ts';
 
@@ -40,7 +40,13 @@ export type WakePace = 'instant' | 'paced' | 'none';
 /** `unknown`: by hand, with its pool, or by the lower number of an earlier leader. */
 export type InterruptionCause = 'scale_down' | 'rollout' | 'restart' | 'disruption' | 'unknown';
 
-export type Interruption = Readonly<{ cause: InterruptionCause; replica: string; jobs: number; because: string }>;
+export type Interruption = Readonly<{
+  cause: InterruptionCause;
+  replica: string;
+  jobs: number;
+  because: string;
+  event: PoolEvent;
+}>;
 
 /** What follows from a `PoolState`: data, to be carried out by `act`. */
 export type Decision = Readonly<{
@@ -51,15 +57,15 @@ export type Decision = Readonly<{
   drainSteps: readonly DrainStep[];
   /** What became of replicas that were drained. */
   drainOutcomes: readonly DrainOutcome[];
-  /** Jobs that have to be started again because their replica has ended. */
+  /** Jobs that have to be started again because their replica has ended: to be told whatever becomes of the actions. */
   interruptions: readonly Interruption[];
   /** The Secret with the token for the replicas is to be made. */
   makesToken: boolean;
   /** The PodDisruptionBudget is to be made, where there is none. */
   makesBudget: boolean;
   status: PoolStatus;
-  /** Of everything but the deletion, which has its own. */
-  events: readonly PoolEvent[];
+  /** Of everything but the deletion and the interruptions, which have their own. */
+  events: PoolEvents;
   care: Care;
   /** Comes after the actions. */
   deletion?: Deletion;

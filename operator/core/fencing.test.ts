@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { EPOCH_ANNOTATION } from '../api/names.ts';
 import { decide } from './decide.ts';
 import { firstMemory } from './memory.ts';
-import { afterApplying, EPOCH, NOON, samplePool, stateOf } from './state.fixture.ts';
+import { afterApplying, EPOCH, NOON, samplePool, stateOf, toldBy } from './state.fixture.ts';
 import type { PoolState } from './state.ts';
 
 const pool = samplePool({ minReplicas: 3 });
@@ -45,7 +45,7 @@ describe('a new leader', () => {
     const conditions = (state: PoolState) =>
       decide(state).status.conditions?.map(({ type, status, reason }) => [type, status, reason]);
     expect(conditions({ ...settled, epoch: '1.second' })).toEqual(conditions(settled));
-    expect(decide({ ...settled, epoch: '1.second' }).events).toEqual([]);
+    expect(toldBy(decide({ ...settled, epoch: '1.second' }))).toEqual([]);
   });
 });
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decide } from './decide.ts';
 import { unknown } from './known.ts';
-import { afterApplying, deploymentOf, NOON, samplePool, stateOf } from './state.fixture.ts';
+import { afterApplying, deploymentOf, NOON, samplePool, stateOf, toldBy } from './state.fixture.ts';
 import { known } from './known.ts';
 import type { PoolState } from './state.ts';
 
@@ -18,7 +18,8 @@ describe('mode Recommend', () => {
 
   it('says the number and its arithmetic, and changes nothing', () => {
     const decision = decide(busy);
-    expect(decision).toMatchObject({ wanted: 9, actions: [], events: [] });
+    expect(decision).toMatchObject({ wanted: 9, actions: [] });
+    expect(toldBy(decision)).toEqual([]);
     expect(decision.because).toEqual({
       reason: 'SizedToQueue',
       message: '0 active + 42 waiting = 42 slots; 5 a replica → 9; recommended only, 3 replicas stay',
@@ -111,7 +112,8 @@ describe('mode Paused', () => {
     const state = inMode('Paused', stateOf({ replicas: 3, queue: { ready: 42 } }));
     const edited = { ...deploymentOf(state.pool, 1), generation: 2, replicasManager: 'kubectl' };
     const decision = decide({ ...state, deployment: known(edited, state.now) });
-    expect(decision).toMatchObject({ actions: [], events: [], memory: { corrections: [] } });
+    expect(decision).toMatchObject({ actions: [], memory: { corrections: [] } });
+    expect(toldBy(decision)).toEqual([]);
   });
 });
 
@@ -127,12 +129,12 @@ describe('another autoscaler on the Deployment', () => {
       message:
         'HorizontalPodAutoscaler agent-jobs scales the Deployment agent-jobs, 3 replicas stay as it sets them while it is there: delete it, or set spec.mode to Recommend',
     });
-    expect(decision.events).toMatchObject([{ type: 'Warning', reason: 'OtherAutoscaler' }]);
+    expect(toldBy(decision)).toMatchObject([{ type: 'Warning', reason: 'OtherAutoscaler' }]);
   });
 
   it('is told of once, and scaling goes on when it is gone', () => {
     const next = afterApplying(state, decide(state));
-    expect(decide(next).events).toEqual([]);
+    expect(toldBy(decide(next))).toEqual([]);
     expect(decide({ ...next, autoscalers: [] }).actions[0]?.manifest.spec.replicas).toBe(9);
   });
 

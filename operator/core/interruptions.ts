@@ -2,7 +2,7 @@ import type { Decision, Interruption, InterruptionCause } from './decision.ts';
 import type { Millis } from './known.ts';
 import { newestTemplateOf } from './newest-template.ts';
 import type { PoolEvent } from './pool-event.ts';
-import type { InterruptionMemory } from './scale-memory.ts';
+import type { InterruptionMemory, ScaleMemory } from './scale-memory.ts';
 import { count } from './sentence.ts';
 import type { Ending, PoolState } from './state.ts';
 
@@ -25,7 +25,6 @@ export function withInterruptions(state: PoolState, decision: Omit<Decision, 'in
   return {
     ...decision,
     interruptions,
-    events: [...decision.events, ...interruptions.map(eventOf)],
     memory: { ...decision.memory, interruptions: remember(state, decision) },
   };
 }
@@ -37,7 +36,8 @@ function tell(ending: Ending, state: PoolState): Interruption {
     ...(handedBack === 0 ? [] : [`gave ${count(handedBack, 'job')} back to the queue`]),
     ...(lost === 0 ? [] : [`could not give ${count(lost, 'job')} back`]),
   ];
-  return { cause, replica, jobs: handedBack + lost, because: `${replica} ${what.join(' and ')} when ${who}` };
+  const because = `${replica} ${what.join(' and ')} when ${who}`;
+  return { cause, replica, jobs: handedBack + lost, because, event: eventOf(because) };
 }
 
 /** What is known to be something else first; of what is left, a lower number is to blame wherever it may be. */
@@ -56,11 +56,17 @@ function causeOf(ending: Ending, state: PoolState): Readonly<{ cause: Interrupti
   return { cause: 'unknown', who: 'it was deleted, and not by this operator' };
 }
 
-const eventOf = ({ because }: Interruption): PoolEvent => ({
+const eventOf = (because: string): PoolEvent => ({
   type: 'Warning',
   reason: 'JobsInterrupted',
   action: 'Scale',
   note: because,
+});
+
+/** What a leader knows when it has told the interruptions, and has not carried out anything yet. */
+export const withCounted = (memory: ScaleMemory, { memory: after }: Pick<Decision, 'memory'>): ScaleMemory => ({
+  ...memory,
+  interruptions: { ...(memory.interruptions ?? NOTHING), counted: after.interruptions?.counted ?? [] },
 });
 
 function remember(state: PoolState, { actions, deletion }: Pick<Decision, 'actions' | 'deletion'>): InterruptionMemory {

@@ -48,6 +48,23 @@ describe('a new leader', () => {
     expect(firstMemory({ queue: { seen: true } }, NOON).meanDuration).toBeUndefined();
   });
 
+  it('knows the way up that was told of, and not the one that was only recommended, or failed', () => {
+    const wayIn = (scaling: 'True' | 'False', current: number) => {
+      const condition = {
+        type: 'ScalingActive',
+        status: scaling,
+        reason: 'x',
+        message: '',
+        observedGeneration: 1,
+      } as const;
+      const replicas = { current, wanted: 10, ready: 0, draining: 0 };
+      const conditions = [{ ...condition, lastTransitionTime: '2026-01-05T11:00:00Z' }];
+      return firstMemory({ replicas, conditions }, NOON).raisingTo;
+    };
+    expect([wayIn('True', 4), wayIn('False', 4), wayIn('True', 10)]).toEqual([10, undefined, undefined]);
+    expect(firstMemory(undefined, NOON).raisingTo).toBeUndefined();
+  });
+
   it('begins an outage of its predecessor as one that replicas have met, unless the pool has none', () => {
     const out = { type: 'DependenciesHealthy', status: 'False', reason: 'DependencyUnavailable' } as const;
     const condition = { ...out, message: '', observedGeneration: 1, lastTransitionTime: '2026-01-05T11:00:00Z' };

@@ -20,8 +20,16 @@ export function firstMemory(status: PoolStatus | undefined, now: Millis): ScaleM
     raises: [],
     corrections: [],
     health: firstHealthMemory(status, now),
+    ...wayBegun(status),
     ...(meanMs === undefined || meanAt === undefined ? {} : { meanDuration: { ms: meanMs, at: meanAt } }),
   };
+}
+
+/** Where the pool was scaled, the leader before has told of the way that it was on. */
+function wayBegun(status: PoolStatus | undefined): Pick<ScaleMemory, 'raisingTo'> {
+  const { current = 0, wanted = 0 } = status?.replicas ?? {};
+  const isScaled = status?.conditions?.some((each) => each.type === 'ScalingActive' && each.status === 'True');
+  return isScaled === true && wanted > current ? { raisingTo: wanted } : {};
 }
 
 /**

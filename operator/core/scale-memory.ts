@@ -58,6 +58,8 @@ export type ScaleMemory = Readonly<{
   applied?: Applied;
   /** Since when every key of the queue is gone. */
   vanishedSince?: Millis;
+  /** The wanted number on the way to which replicas were added, and of which was told; until it is reached. */
+  raisingTo?: number | undefined;
   /** What was added in the last minute, oldest first. */
   raises: readonly Raise[];
   /** Those of the last minutes, oldest first. */
@@ -69,6 +71,4 @@ export type ScaleMemory = Readonly<{
   health: HealthMemory;
   drain: DrainMemory;
   interruptions?: InterruptionMemory;
-  /** When the status was written last: numbers alone are written at most every ten seconds. */
-  statusWrittenAt?: Millis;
 }>;

@@ -5,7 +5,7 @@ import { decide } from './decide.ts';
 import type { Decision } from './decision.ts';
 import { known, type Known, type Millis, unknown } from './known.ts';
 import type { ScaleMemory } from './scale-memory.ts';
-import { afterApplying, NOON, queueOf, replicaOf, samplePool, stateOf } from './state.fixture.ts';
+import { afterApplying, NOON, queueOf, replicaOf, samplePool, stateOf, toldBy } from './state.fixture.ts';
 import type { PoolState, QueueSnapshot } from './state.ts';
 import { writeStatusIn } from './status.ts';
 import { isoTime, preciseTime } from './time.ts';
@@ -190,12 +190,12 @@ function secondsOf({ memory: { account } }: Decision): unknown {
   return [account?.replicas, ...sums.map((sum) => Math.round(sum * 1000))];
 }
 
-const doneBy = ({ actions, drainSteps, drainOutcomes, deletion, events, interruptions, ...rest }: Decision) => ({
+const doneBy = ({ actions, drainSteps, drainOutcomes, deletion, interruptions, ...rest }: Decision) => ({
   actions,
   drainSteps,
   drainOutcomes,
   deletion,
-  events,
+  told: toldBy({ interruptions, ...rest }),
   interruptions,
   makesToken: rest.makesToken,
   makesBudget: rest.makesBudget,
@@ -206,7 +206,7 @@ const NOTHING = {
   drainSteps: [],
   drainOutcomes: [],
   deletion: undefined,
-  events: [],
+  told: [],
   interruptions: [],
   makesToken: false,
   makesBudget: false,

@@ -2,6 +2,7 @@ import type { Pool } from '../api/parse.ts';
 import { known, type Millis } from './known.ts';
 import { renderDeployment, templateKey } from './deployment.ts';
 import type { Decision, Deletion } from './decision.ts';
+import type { PoolEvent } from './pool-event.ts';
 import { FIELD_MANAGER } from './corrections.ts';
 import { firstMemory } from './memory.ts';
 import type { ReplicaHealth } from './health/replica-health.ts';
@@ -172,6 +173,14 @@ export function stateOf({ pool = samplePool(), replicas = 0, queue = {}, ...over
     ...over,
   };
 }
+
+/** Everything that a decision tells, when all of it is carried out and written. */
+export const toldBy = ({ events, interruptions }: Pick<Decision, 'events' | 'interruptions'>): readonly PoolEvent[] => [
+  ...interruptions.map(({ event }) => event),
+  ...events.noticed,
+  ...events.carriedOut,
+  ...events.withStatus,
+];
 
 /** The world after a decision was carried out and Kubernetes caught up with it. */
 export function afterApplying(state: PoolState, decision: Decision, elapsedMs: Millis = 0): PoolState {

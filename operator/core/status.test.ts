@@ -23,6 +23,10 @@ describe('writing a status', () => {
     expect(writeStatusIn(first, next, { writtenAt: NOON, now: NOON + 500 })).toBe(0);
   });
 
+  it('writes at once what an event is told of, be it numbers or nothing else', () => {
+    expect(writeStatusIn(first, first, { writtenAt: NOON, now: NOON, isNews: true })).toBe(0);
+  });
+
   it('writes numbers alone at most every ten seconds, and says when the time has come', () => {
     const some = statusAt(5, NOON, first);
     const next = statusAt(6, NOON + 500, some);

@@ -117,16 +117,16 @@ function renderMean(
 }
 
 /**
- * In how many milliseconds the status is to be written, 0 for now, undefined for never. A condition, a reason or the
- * wanted number is written at once, numbers alone at most every ten seconds, times alone never: a status that changes
+ * In how many milliseconds the status is to be written, 0 for now, undefined for never. A condition, a reason, the wanted
+ * number or what an event is told of is written at once, numbers alone at most every ten seconds, times alone never: a status that changes
  * every second would be a write, and a watch event, a second for each pool.
  */
 export function writeStatusIn(
   before: PoolStatus | undefined,
   next: PoolStatus,
-  since: Readonly<{ writtenAt?: Millis; now: Millis }>,
+  since: Readonly<{ writtenAt?: Millis; now: Millis; isNews?: boolean }>,
 ): Millis | undefined {
-  if (before === undefined || headline(before) !== headline(next)) return 0;
+  if (before === undefined || since.isNews === true || headline(before) !== headline(next)) return 0;
   if (numbers(before, since.now) === numbers(next, since.now)) return undefined;
   return since.writtenAt === undefined ? 0 : Math.max(0, since.writtenAt + NUMBERS_EVERY_MS - since.now);
 }

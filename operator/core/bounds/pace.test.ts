@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decide } from '../decide.ts';
 import { known } from '../known.ts';
-import { afterApplying, queueOf, samplePool, stateOf } from '../state.fixture.ts';
+import { afterApplying, queueOf, samplePool, stateOf, toldBy } from '../state.fixture.ts';
 import type { PoolState } from '../state.ts';
 
 const written = (state: PoolState) => decide(state).actions[0]?.manifest.spec.replicas;
@@ -18,17 +18,32 @@ describe('scaleUp.maxPerMinute', () => {
     expect(first.because.message).toBe(
       '0 active + 50 waiting = 50 slots; 5 a replica → 10; 4 for now because scaleUp.maxPerMinute is 4',
     );
-    expect(first.events.map(({ reason }) => reason)).toEqual(['Scaled']);
+    expect(toldBy(first).map(({ reason }) => reason)).toEqual(['Scaled']);
 
     const soon = afterApplying(burst, first, 59_000);
     expect(written(soon)).toBeUndefined();
     expect(decide(soon).recheckAfterMs).toBe(1000);
     const then = afterApplying(soon, decide(soon), 1000);
     expect(written(then)).toBe(8);
-    expect(decide(then).events).toEqual([]);
+    expect(toldBy(decide(then))).toEqual([]);
     const last = afterApplying(then, decide(then), 60_000);
     expect(written(last)).toBe(10);
     expect(decide(last).because.reason).toBe('SizedToQueue');
+  });
+
+  it('says so once too while its status is not written, and anew on the way to another number', () => {
+    const burst = stateOf({ pool, queue: { ready: 50 } });
+    const unsaid = (state: PoolState, ms: number, ready = 50): PoolState => {
+      const after = afterApplying(state, decide(state), ms);
+      return { ...after, pool: burst.pool, queue: known(queueOf({ ready }), after.now) };
+    };
+    const waits = unsaid(burst, 59_000);
+    const then = unsaid(waits, 1000);
+    expect([written(then), toldBy(decide(then))]).toEqual([8, []]);
+    const more = unsaid(unsaid(burst, 59_000, 60), 1000, 60);
+    expect(toldBy(decide(more)).map(({ note }) => note)).toEqual([expect.stringContaining('Scaled 4 → 8: ')]);
+    const arrived = unsaid(then, 60_000);
+    expect(decide(arrived).memory.raisingTo).toBeUndefined();
   });
 
   it('holds for a floor as well', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from '../decide.ts';
 import { known, unknown } from '../known.ts';
-import { healthOf, NOON, queueOf, replicaOf, samplePool, stateOf } from '../state.fixture.ts';
+import { healthOf, NOON, queueOf, replicaOf, samplePool, stateOf, toldBy } from '../state.fixture.ts';
 import type { DrainFacts, PoolState, ReplicaView } from '../state.ts';
 import { afterCordon } from './memory.ts';
 import { afterFailure } from './step-outcome.ts';
@@ -117,11 +117,11 @@ describe('a pool that wants fewer replicas', () => {
     const gone: PoolState = { ...stateOf({ replicas: 0, drain: factsOf([]) }), memory: decision.memory };
     const after = decide(gone);
     expect(after.drainOutcomes.map(({ outcome }) => outcome)).toEqual(['proven', 'proven']);
-    expect(after.events[0]?.note).toContain(
+    expect(toldBy(after)[0]?.note).toContain(
       'pod-0 was removed: it says that it runs no job, and Redis has no active job of it',
     );
-    expect(after.events[0]?.note).toContain('the last job that it ended was 17 at 2026-01-05T11:59:30Z');
-    expect(after.events[0]?.note).toContain('the ReplicaSet counted 2 before and 0 after');
+    expect(toldBy(after)[0]?.note).toContain('the last job that it ended was 17 at 2026-01-05T11:59:30Z');
+    expect(toldBy(after)[0]?.note).toContain('the ReplicaSet counted 2 before and 0 after');
     expect(decide({ ...gone, memory: after.memory }).drainOutcomes).toEqual([]);
   });
 
@@ -249,14 +249,14 @@ describe('a pool of which no replica can be called', () => {
 
   it('is told of in one event, with what to do', () => {
     const long = decide(later(first, 120_000, memory));
-    expect(long.events).toContainEqual(
+    expect(toldBy(long)).toContainEqual(
       expect.objectContaining({
         reason: 'ReplicasOutOfReach',
         note: expect.stringContaining('let it reach their port'),
       }),
     );
     const after = decide(later(first, 121_000, long.memory));
-    expect(after.events.map(({ reason }) => reason)).not.toContain('ReplicasOutOfReach');
+    expect(toldBy(after).map(({ reason }) => reason)).not.toContain('ReplicasOutOfReach');
   });
 
   it.each([

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { decide } from '../decide.ts';
 import { known } from '../known.ts';
-import { NOON, replicaOf, stateOf } from '../state.fixture.ts';
+import { NOON, replicaOf, stateOf, toldBy } from '../state.fixture.ts';
 import type { PoolState, ReplicaView } from '../state.ts';
 import { costOf } from './foreign-cost.ts';
 
@@ -10,7 +10,9 @@ const stateWith = (replicas: readonly ReplicaView[], memory?: PoolState['memory'
   return { ...state, replicas: known(replicas, NOON), memory: memory ?? state.memory };
 };
 const said = (decision: ReturnType<typeof decide>) =>
-  decision.events.filter(({ reason }) => reason === 'ForeignDeletionCost').map(({ note }) => note);
+  toldBy(decision)
+    .filter(({ reason }) => reason === 'ForeignDeletionCost')
+    .map(({ note }) => note);
 
 const foreign = [
   replicaOf('pod-0', { foreignCost: '5' }),

@@ -6,18 +6,24 @@ import type { PoolState, ReplicaView } from '../state.ts';
 import type { Care } from './look-after.ts';
 import { type HealthFact, sayBudget, sayDependencies } from './say.ts';
 
-/** What is new about the health of a pool; what the status has said before is not said again. */
-export function healthEvents(state: PoolState, care: Care): readonly PoolEvent[] {
+/** What `next` says of the health of a pool and the written status does not; of a replica that it does not list it says nothing. */
+export function healthEvents(state: PoolState, care: Care, next: PoolStatus): readonly PoolEvent[] {
   const before = state.pool.status;
   const { failures } = care.plan;
+  const listed = new Set((next.workers ?? []).map(({ pod }) => pod));
+  const failed = new Set(failures.map(({ uid }) => uid));
+  const living = state.replicas.ok ? state.replicas.value.filter(({ terminating }) => !terminating) : [];
   return [
     onDependencies(before, sayDependencies(care)),
     onBudget(before, sayBudget(care)),
     onCrashes(
       before,
-      failures.filter(({ reason }) => reason === 'CrashLoop'),
+      failures.filter(({ reason, name }) => reason === 'CrashLoop' && listed.has(name)),
     ),
-    ...onStarts(state, new Set(failures.map(({ uid }) => uid))),
+    ...onStarts(
+      before,
+      living.filter(({ uid, name }) => !failed.has(uid) && listed.has(name)),
+    ),
   ].filter((event) => event !== undefined);
 }
 
@@ -54,11 +60,10 @@ function onCrashes(before: PoolStatus | undefined, crashes: readonly Failure[]):
  * In the words of the scheduler or the kubelet, once for each of their sentences, however many replicas it is about. Of one
  * that crashes the kubelet says only how long it waits; of one whose node cannot start it, this was said for five minutes.
  */
-function onStarts({ pool, replicas }: PoolState, failed: ReadonlySet<string>): readonly PoolEvent[] {
-  const living = replicas.ok ? replicas.value.filter(({ terminating }) => !terminating) : [];
-  const said = new Set((pool.status?.workers ?? []).map(({ because }) => because));
+function onStarts(before: PoolStatus | undefined, replicas: readonly ReplicaView[]): readonly PoolEvent[] {
+  const said = new Set((before?.workers ?? []).map(({ because }) => because));
   const about = Map.groupBy(
-    living.filter((replica) => wordsOf(replica) !== undefined && !failed.has(replica.uid)),
+    replicas.filter((replica) => wordsOf(replica) !== undefined),
     (replica) => wordsOf(replica) ?? '',
   );
   return [...about].flatMap(([words, pods]): readonly PoolEvent[] => {

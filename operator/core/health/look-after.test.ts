@@ -4,7 +4,7 @@ import { decide } from '../decide.ts';
 import type { Decision } from '../decision.ts';
 import { known, unknown } from '../known.ts';
 import type { WorkerContainer } from '../restarts/view.ts';
-import { healthOf, NOON, replicaOf, samplePool, stateOf } from '../state.fixture.ts';
+import { healthOf, NOON, replicaOf, samplePool, stateOf, toldBy } from '../state.fixture.ts';
 import type { PoolState, ReplicaView } from '../state.ts';
 
 const OUT: Check = known({ ok: false, kind: 'Outage', because: 'does not answer' } as const, NOON);
@@ -40,7 +40,8 @@ const next = (state: PoolState, decision: Decision, ms: number): PoolState => ({
 
 const condition = ({ status }: Decision, type: string) => status.conditions?.find((each) => each.type === type);
 const number = ({ actions }: Decision) => actions[0]?.manifest.spec.replicas;
-const reasons = ({ events }: Decision) => events.map(({ reason }) => reason);
+/** The replicas of these tests stay as they are: what an apply would change is not carried out. */
+const reasons = ({ events }: Decision) => [...events.noticed, ...events.withStatus].map(({ reason }) => reason);
 
 describe('a pool whose dependency is out', () => {
   const outage = (replicas: readonly ReplicaView[], over: Partial<PoolState> = {}) =>
@@ -131,7 +132,7 @@ describe('a failed replica', () => {
   it('is said once while it crashes, with how it ended, and again when it has run in between', () => {
     let state = poolOf([crashed('a'), crashed('b'), replicaOf('c')]);
     const first = decide(state);
-    expect(first.events).toContainEqual({
+    expect(toldBy(first)).toContainEqual({
       type: 'Warning',
       reason: 'ReplicaCrashes',
       action: 'CheckHealth',
@@ -176,6 +177,37 @@ describe('a failed replica', () => {
   });
 });
 
+describe('more replicas than a status lists', () => {
+  it('that all crash are told of once: those that it lists', () => {
+    const many = Array.from({ length: 250 }, (_, i) => crashed(`pod-${String(i).padStart(3, '0')}`));
+    const state = poolOf(many);
+    const first = decide(state);
+    expect(toldBy(first).map(({ note }) => note)).toContainEqual(
+      expect.stringMatching(/^200 replicas crash \(pod-000\)/),
+    );
+    expect(reasons(decide(next(state, first, 1000)))).toEqual([]);
+  });
+
+  it('that cannot start are told of once, each that it lists where each has its own words', () => {
+    const many = Array.from({ length: 250 }, (_, i) => {
+      const worker = { state: 'Waiting', waiting: { reason: 'ErrImagePull' }, restarts: 0 } as const;
+      return replicaOf(`pod-${i}`, { ready: false, worker, cannotStart: `ErrImagePull: no image for pod-${i}.` });
+    });
+    const state = poolOf(many);
+    const first = decide(state);
+    expect(reasons(first).filter((reason) => reason === 'ReplicaCannotStart')).toHaveLength(200);
+    expect(reasons(decide(next(state, first, 1000)))).toEqual([]);
+  });
+});
+
+it('a pool that something stands in the way of is told of its replicas all the same, once', () => {
+  const rival = { namespace: 'agents', name: 'older', uid: 'a', createdAt: 0 };
+  const state = poolOf([crashed('a'), replicaOf('b')], { rivals: [rival] });
+  const first = decide(state);
+  expect(reasons(first)).toEqual(['QueueTaken', 'ReplicaCrashes']);
+  expect(reasons(decide(next(state, first, 1000)))).toEqual([]);
+});
+
 describe('a replica without a node', () => {
   const pending = (name: string) => {
     const { scheduledAt: _none, node: _nowhere, ...replica } = replicaOf(name);
@@ -186,7 +218,7 @@ describe('a replica without a node', () => {
   it("is said at once in the scheduler's words, once for all of them, and spends nothing", () => {
     const state = poolOf([pending('a'), pending('b'), replicaOf('c')]);
     const decision = decide(state);
-    expect(decision.events).toContainEqual({
+    expect(toldBy(decision)).toContainEqual({
       type: 'Warning',
       reason: 'ReplicaCannotStart',
       action: 'CheckHealth',

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { decide } from '../decide.ts';
 import type { Check } from '../dependencies/check.ts';
 import { known, unknown } from '../known.ts';
-import { afterApplying, healthOf, NOON, replicaOf, samplePool, stateOf } from '../state.fixture.ts';
+import { afterApplying, healthOf, NOON, replicaOf, samplePool, stateOf, toldBy } from '../state.fixture.ts';
 import type { PoolState, ReplicaView } from '../state.ts';
 
 const OK: Check = known({ ok: true } as const, NOON);
@@ -71,7 +71,7 @@ it('whatever is the matter with a pool, what was said of it is not said again by
         const decision = decide(state);
         const after = afterApplying(state, decision);
         state = { ...after, ...seen, now: state.now + 100, pool: { ...after.pool, status: decision.status } };
-        return decision.events.map(({ reason }) => reason);
+        return toldBy(decision).map(({ reason }) => reason);
       });
       said += reasons[0]?.length ?? 0;
       // The second look may learn of the first what it had to wait for.
