@@ -9,7 +9,7 @@ import type { PoolState } from './state.ts';
 /** What one source lets pass for a number of jobs. */
 const jobs = fc.oneof(fc.nat({ max: 100 }), fc.nat({ max: 2_147_483_647 }));
 const length = fc.oneof(fc.nat({ max: 1e9 }), fc.double({ min: 0, max: 1e15, noNaN: true }));
-const reason = fc.oneof(fc.string({ maxLength: 4000 }), fc.constant('x\n'.repeat(3000)));
+const reason = fc.oneof(fc.string({ maxLength: 4000 }), fc.constantFrom('x\n'.repeat(3000), 'é'.repeat(5000)));
 
 const queues = fc.record(
   {
@@ -97,4 +97,12 @@ it('a status is one that the API server takes, whatever a queue and its replicas
     }),
     { numRuns: 500 },
   );
+});
+
+it('a status holds the number of the rule where it is more replicas than 32 bits can count', () => {
+  const most = 2_147_483_647;
+  const state = stateOf({ pool: samplePool({ concurrency: 1 }), queue: { ready: most, active: most } });
+  const { status } = decide(state);
+  expect(status.decision?.bounds).toMatchObject([{ reason: 'HeldToMaximum', from: most, to: 20 }]);
+  expect(status.decision?.message).toContain('→ 4294967294; held to 20');
 });

@@ -77,10 +77,13 @@ function renderHealth(state: PoolState, care: Care): Pick<PoolStatus, 'workers' 
   return { workers: renderWorkers(state, care), ...(restarts === undefined ? {} : { restarts }) };
 }
 
+/** The greatest number of replicas that a status can say; what more jobs would need is held to maxReplicas anyway. */
+const MOST_REPLICAS = 2_147_483_647;
+
 const renderBound = ({ reason, from, to, clause }: Bound) => ({
   reason,
-  from,
-  to,
+  from: Math.min(from, MOST_REPLICAS),
+  to: Math.min(to, MOST_REPLICAS),
   message: firstLine(clause, MESSAGE_LIMIT),
 });
 
