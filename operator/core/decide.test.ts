@@ -94,7 +94,17 @@ describe('scaling down', () => {
     const deployment = { ...deploymentOf(state.pool, 4), status: { replicas: 5, updated: 1, ready: 5, available: 5 } };
     expect(decide({ ...state, deployment: known(deployment, NOON) })).toMatchObject({
       actions: [],
-      because: { reason: 'HeldByRollout' },
+      because: { reason: 'HeldByRollout', message: expect.stringContaining('a rollout is under way') as unknown },
+    });
+  });
+
+  it('removes nothing while Kubernetes has yet to follow the last number, and calls that no rollout', () => {
+    const state = stateOf({ replicas: 4 });
+    const deployment = { ...deploymentOf(state.pool, 4), observedGeneration: 0 };
+    const message = expect.stringContaining('Kubernetes has yet to follow the last change, so 4 stay') as unknown;
+    expect(decide({ ...state, deployment: known(deployment, NOON) })).toMatchObject({
+      actions: [],
+      because: { reason: 'HeldByRollout', message },
     });
   });
 

@@ -52,7 +52,9 @@ function activeJobs({ state: { drain } }: BoundContext): Guard | undefined {
 /** A Deployment splits a decrement over its ReplicaSets. */
 function rollout({ deployment }: BoundContext): Guard | undefined {
   if (deployment === null || isRolledOut(deployment)) return undefined;
-  return { reason: 'HeldByRollout', because: 'a rollout is under way' };
+  const isBehind = deployment.observedGeneration < deployment.generation;
+  const because = isBehind ? 'Kubernetes has yet to follow the last change' : 'a rollout is under way';
+  return { reason: 'HeldByRollout', because };
 }
 
 /** A start that takes longer is one that fails; such a replica holds nothing up. */

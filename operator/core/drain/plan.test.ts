@@ -65,6 +65,38 @@ describe('a number that the cluster refuses to fill', () => {
   });
 });
 
+describe('while Kubernetes carries out a lower number', () => {
+  const told = (name: string, over: Partial<DrainReplica> = {}) =>
+    replica(name, {
+      answer: known({ name, processStart: 'p', active: 0, cordoned: true, lastFinished: null }, NOW),
+      ready: false,
+      ...over,
+    });
+  const replicas = [told('a', { mark: { of: 'p', beside: fingerprintOf(three) } }), told('b'), told('c')];
+  const isBeingCarriedOut = (wanted: number) => {
+    const { deployment, replicaSets } = refusedView();
+    const sets = replicaSets.map((set) => ({ ...set, replicas: 2, status: { replicas: 3, unmarked: 2 } }));
+    return refusedView({
+      refused: false,
+      wanted,
+      deployment: { ...deployment, replicas: 2 },
+      replicaSets: sets,
+      replicas,
+    });
+  };
+  const givenBack = (wanted: number) =>
+    planDrain(isBeingCarriedOut(wanted)).steps.flatMap(({ kind, uid }) => (kind === 'uncordon' ? [uid] : []));
+
+  it('gives no other replica back to work for the one that goes', () => {
+    expect(givenBack(0)).toEqual([]);
+    expect(givenBack(1)).toEqual(['c']);
+  });
+
+  it('gives all others back when none but that one is to go', () => {
+    expect(givenBack(2)).toEqual(['b', 'c']);
+  });
+});
+
 describe('a replica that somebody took a label of its template from', () => {
   const lostLabels = { 'agentpool.dev/serving': 'true' };
   const three = [replica('a', { lostLabels }), replica('b'), replica('c')];

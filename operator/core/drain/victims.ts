@@ -8,11 +8,13 @@ import type { DrainReplica, DrainView } from './view.ts';
  * it. One that was given back to work because it took too long is left alone for a while.
  */
 export function chooseVictims(view: DrainView): readonly DrainReplica[] {
-  const excess = view.deployment.replicas - view.wanted;
-  if (excess <= 0) return [];
-  const { failed } = view;
+  const { deployment, failed, replicas, wanted } = view;
+  if (deployment.replicas <= wanted) return [];
+  // Those that the last, lower number takes away are there for a moment longer: they go before all others, and no other
+  // is given back to work for them.
+  const excess = Math.max(deployment.replicas, replicas.length) - wanted;
   const { spared } = view.memory;
-  const candidates = view.replicas.filter(({ uid }) => failed.has(uid) || (spared[uid] ?? view.now) <= view.now);
+  const candidates = replicas.filter(({ uid }) => failed.has(uid) || (spared[uid] ?? view.now) <= view.now);
   const ranked = candidates.map((replica) => ({ replica, rank: rankOf(replica, view) }));
   return ranked
     .sort((a, b) => compare(a.rank, b.rank))
