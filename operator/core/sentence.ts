@@ -10,8 +10,8 @@ export function sayLength(ms: Millis): string {
   if (length < 10 * SECOND) return `${trimZero((length / SECOND).toFixed(1))} s`;
   if (length < 2 * MINUTE) return `${Math.round(length / SECOND)} s`;
   if (length < 2 * HOUR) return `${Math.round(length / MINUTE)} min`;
-  const hours = Math.floor(length / HOUR);
-  const minutes = Math.round((length - hours * HOUR) / MINUTE);
+  const all = Math.round(length / MINUTE);
+  const [hours, minutes] = [Math.floor(all / 60), all % 60];
   return minutes === 0 ? `${hours} h` : `${hours} h ${minutes} min`;
 }
 

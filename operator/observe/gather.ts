@@ -156,7 +156,12 @@ function readThrough({ opened }: Way, question: Omit<QueueQuestion, 'watching' |
   }
   const watching = opened.isWatching();
   const fresh = question.fresh === true || !watching;
-  return readQueue({ ...question, watching, read: () => opened.read({ fresh }), access: () => opened.access() });
+  return readQueue({
+    ...question,
+    watching,
+    read: () => opened.read({ fresh }),
+    access: () => opened.lastUse()?.access,
+  });
 }
 
 async function markOf(

@@ -54,6 +54,21 @@ describe('the way to Redis', () => {
     expect(await open(urlFor(server, ':all')).read(fresh)).toMatchObject({ depth: { value: { waiting: 0 } } });
   });
 
+  it('is tried once although the commands of the minute are used up: whether Redis takes a new URL has to be known', async () => {
+    const [before, after] = [await start(), await start()];
+    const registry = newRegistry();
+    const at = ({ url }: RedisServer): PoolRedis => {
+      const opened = registry.open('ns/a', { url, queue: { prefix: 'bull', name: 'q' }, commandsPerMinute: 10 });
+      if (!opened.ok) throw new Error(opened.because);
+      return opened;
+    };
+    const isHeldBack = async (pool: PoolRedis) => (await pool.read(fresh)).heldBack !== undefined;
+    await until(() => isHeldBack(at(before)), { what: 'the commands are used up' });
+    expect(at(after).lastUse()).toBeUndefined();
+    expect(await isHeldBack(at(after))).toBe(false);
+    expect(await isHeldBack(at(after))).toBe(true);
+  });
+
   it('is shared by the pools of one Redis, whatever they ask for at once', async () => {
     const server = await start();
     const root = admin(server);
@@ -133,7 +148,7 @@ describe('the way to Redis', () => {
       expect(reading.depth).toMatchObject({ ok: false, because: expect.stringMatching(because) });
       expect(JSON.stringify(reading)).not.toMatch(/wrong|eve|right/);
     }
-    expect(pool.access()).toMatchObject({ trouble: 'RedisAuthFailed' });
+    expect(pool.lastUse()?.access).toMatchObject({ trouble: 'RedisAuthFailed' });
     expect((await stat(root, 'total_connections_received')) - before).toBeLessThanOrEqual(5);
   });
 

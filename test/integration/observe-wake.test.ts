@@ -340,7 +340,7 @@ describe('waking in trouble', () => {
       await pool.queue.add('job', {});
       await untilWoken(pool, 1);
       expect(performance.now() - started).toBeLessThan(3 * 1_000);
-      expect(pool.redis.access()).toEqual({ ok: true });
+      expect(pool.redis.lastUse()?.access).toEqual({ ok: true });
     }
     expect(woken).toHaveLength(3);
   });

@@ -102,7 +102,7 @@ const ask = async (source: Source, targets: readonly ScrapeTarget[], query?: str
     ...(scraped === undefined ? {} : { scraped }),
     waiting: () => client.ask('ns/pool', { url: prometheus.url, query: asked }),
     read: () => redis.read({ fresh: true }),
-    access: () => redis.access(),
+    access: () => redis.lastUse()?.access,
   });
 };
 
@@ -264,7 +264,7 @@ describe('a real Prometheus that scrapes real workers', () => {
         ...(scraped === undefined ? {} : { scraped }),
         waiting: () => client.ask('ns/pool', { url: own.url, query }),
         read: () => redis.read({ fresh: true }),
-        access: () => redis.access(),
+        access: () => redis.lastUse()?.access,
       });
     };
     await queue.add('hold', {});

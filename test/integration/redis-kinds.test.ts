@@ -78,7 +78,7 @@ describe('a Redis Cluster of three nodes', () => {
     await Promise.all(queues.map((queue) => queue.add('job', {})));
     await until(() => woken.size === places.length, { what: 'every pool is woken' });
     expect((await Promise.all(pools.map(read))).map(({ waiting }) => waiting)).toEqual(places.map(() => 2));
-    for (const pool of pools) expect(pool.access()).toEqual({ ok: true });
+    for (const pool of pools) expect(pool.lastUse()?.access).toEqual({ ok: true });
 
     const untagged = [open(registry, { url, name: 'plain' }), open(registry, { url, name: 'other' })];
     for (const reading of await Promise.all(untagged.map((pool) => pool.read({ fresh: true })))) {
@@ -111,7 +111,7 @@ describe('a Sentinel', () => {
       },
       { what: 'it is told from a Redis' },
     );
-    expect(pool.access()).toMatchObject({ trouble: 'RedisUrlInvalid' });
+    expect(pool.lastUse()?.access).toMatchObject({ trouble: 'RedisUrlInvalid' });
   });
 });
 
@@ -188,7 +188,7 @@ describe('a pool whose queue the user may not read', () => {
       const [refused, ...readings] = await Promise.all([bad, ...good].map((pool) => pool.read({ fresh: true })));
       expect(refused?.depth).toMatchObject({ ok: false, because: expect.stringContaining('no permissions to access') });
       expect(refused?.access).toMatchObject({ ok: false, trouble: 'RedisAuthFailed' });
-      expect(bad.access()).toEqual({ ok: true });
+      expect(bad.lastUse()?.access).toEqual({ ok: true });
       for (const { depth, access } of readings) {
         expect(depth).toMatchObject({ ok: true, value: { waiting: 1 } });
         expect(access).toEqual({ ok: true });

@@ -1,6 +1,5 @@
 import type { ActiveJobs } from '../../core/drain/view.ts';
 import type { Known, Millis } from '../../core/known.ts';
-import type { RedisAccess } from '../../core/state.ts';
 import type { DepthReading, QueueName } from './depth.ts';
 import type { RedisUse } from './redis-connection.ts';
 import type { WatchPace } from './wake.ts';
@@ -11,8 +10,7 @@ export type PoolQueue = Readonly<{ url: string; queue: QueueName; commandsPerMin
 /** What one pool may do with its Redis. Belongs to the pool until `release`, or until it opens another one. */
 export type PoolRedis = Readonly<{
   ok: true;
-  /** How the last use of the connection ended, by whichever pool; usable before the first. */
-  access: () => RedisAccess;
+  /** How the last use of the connection ended, by whichever pool; undefined before the first. */
   lastUse: () => RedisUse | undefined;
   /** How a use of the connection ended that is at most so old; without one Redis is asked. Never rejects. */
   check: (maxAgeMs: Millis) => Promise<RedisUse>;

@@ -181,7 +181,6 @@ export class RedisAccessRegistry {
     };
     return {
       ok: true,
-      access: () => connection.access,
       lastUse: () => connection.lastUse,
       check: (maxAgeMs) => connection.check(maxAgeMs),
       read: ({ fresh }) => this.#read({ poolKey, fresh }, shared, use),
@@ -214,7 +213,8 @@ export class RedisAccessRegistry {
   ): Promise<DepthReading> {
     const { queue, budget } = use;
     const waitMs = budget.waitMs('depth');
-    if (waitMs > 0) {
+    // Whether Redis takes a new URL has to be known.
+    if (waitMs > 0 && connection.lastUse !== undefined) {
       const because = sayHeldBack(budget.perMinute);
       const last = reader.last(queue, HELD_BACK_AGE_MS);
       use.seen = undefined;

@@ -55,6 +55,13 @@ const ask = async (question: Partial<QueueQuestion>, reading: DepthReading = red
 };
 
 describe('the source of the queue', () => {
+  it('is not the workers before Redis was ever used: whether it takes a rotated URL is not known', async () => {
+    const never = { scraped: fromWorkers(5), access: () => undefined };
+    expect(await ask(never)).toMatchObject({ queue: { value: snapshot }, redis: { ok: true }, reads: 1 });
+    // A URL that Redis refuses is told from one that it takes, and the workers serve all the same.
+    expect(await ask(never, redisIsOut)).toMatchObject({ queue: never.scraped, redis: trouble, reads: 1 });
+  });
+
   it('is the workers while they answer and show a backlog: Redis is not asked', async () => {
     const scraped = fromWorkers(5);
     expect(await ask({ scraped })).toEqual({ queue: scraped, redis: { ok: true }, reads: 0 });

@@ -15,8 +15,11 @@ export type QueueQuestion = Readonly<{
   waiting?: () => Promise<Known<number>>;
   /** Reads the queue in Redis; never rejects. */
   read: () => Promise<DepthReading>;
-  /** How the way to Redis stood when it was last used, for a pass that does not use it. */
-  access: () => RedisAccess;
+  /**
+   * How the way to Redis stood when it was last used, for a pass that does not use it. Undefined before the first use: then
+   * Redis is read, for nobody knows whether it takes this URL, and the workers may be rolled out to it.
+   */
+  access: () => RedisAccess | undefined;
 }>;
 
 export type QueueReading = Readonly<{
@@ -48,7 +51,8 @@ async function besideWorkers(
   question: QueueQuestion,
 ): Promise<QueueReading> {
   const enough = hasBacklog(scraped.value) || question.watching === true;
-  if (!question.fresh && enough) return { queue: scraped, redis: question.access() };
+  const access = question.access();
+  if (!question.fresh && enough && access !== undefined) return { queue: scraped, redis: access };
   const reading = await question.read();
   // The operator's own way to Redis may be out, or its commands used up, while the workers' is not: then only the waking is out.
   if (reading.depth.ok && reading.heldBack === undefined) return fromRedis(reading);
