@@ -52,10 +52,16 @@ function activeJobs({ state: { drain } }: BoundContext): Guard | undefined {
 /** A Deployment splits a decrement over its ReplicaSets. */
 function rollout({ deployment }: BoundContext): Guard | undefined {
   if (deployment === null || isRolledOut(deployment)) return undefined;
-  const isBehind = deployment.observedGeneration < deployment.generation;
-  const because = isBehind ? 'Kubernetes has yet to follow the last change' : 'a rollout is under way';
+  const because = isBehind(deployment) ? 'Kubernetes has yet to follow the last change' : 'a rollout is under way';
   return { reason: 'HeldByRollout', because };
 }
+
+/** The plan waits for Kubernetes itself, and says so: each lower number on the way down would be another reason for a moment. */
+const rolloutAlone = (context: BoundContext): Guard | undefined =>
+  context.deployment !== null && isBehind(context.deployment) ? undefined : rollout(context);
+
+/** The counts of its status are older than its last change. */
+const isBehind = ({ generation, observedGeneration }: DeploymentView): boolean => observedGeneration < generation;
 
 /** A start that takes longer is one that fails; such a replica holds nothing up. */
 const START_LIMIT_MS: Millis = 60_000;
@@ -74,8 +80,8 @@ function starting({ state: { replicas, now } }: BoundContext): Guard | undefined
 }
 
 /** Every replica is of the template that was applied last. */
-export const isRolledOut = ({ generation, observedGeneration, status }: DeploymentView): boolean =>
-  observedGeneration >= generation && status.updated === status.replicas;
+export const isRolledOut = (deployment: DeploymentView): boolean =>
+  !isBehind(deployment) && deployment.status.updated === deployment.status.replicas;
 
 /** Of replicas that can be told to take no new job, those go that are proven idle. */
 const draining =
@@ -94,7 +100,7 @@ const draining =
 export function removalRules(drain: Drain): readonly Rule[] {
   if (!('plan' in drain)) return untold(drain.because);
   const { silence } = drain.plan.memory;
-  if (silence?.isLong !== true || drain.plan.lower !== undefined) return [guarding(rollout), draining(drain.plan)];
+  if (silence?.isLong !== true || drain.plan.lower !== undefined) return [guarding(rolloutAlone), draining(drain.plan)];
   return [...untold(sayUntold(silence)), guarding(activeJobs)];
 }
 

@@ -125,6 +125,15 @@ describe('a pool that wants fewer replicas', () => {
     expect(decide({ ...gone, memory: after.memory }).drainOutcomes).toEqual([]);
   });
 
+  it('keeps the number while Kubernetes has yet to follow the last one, and its reason', () => {
+    const state = marked(withReplicas(cordoned(twoIdle()), notReady(replicas)));
+    const view = state.deployment.ok && state.deployment.value;
+    if (view === null || view === false) throw new Error('there is no Deployment');
+    const behind = { ...state, deployment: known({ ...view, observedGeneration: 0 }, NOON) };
+    expect(decide(behind)).toMatchObject({ actions: [], because: { reason: 'Draining' } });
+    expect(decide(behind).because.message).toContain('waiting, the Deployment controller is behind');
+  });
+
   it('keeps the number while the ReplicaSet has not counted a mark', () => {
     const state = marked(withReplicas(cordoned(twoIdle()), notReady(replicas)));
     const views = state.replicas.ok ? state.replicas.value : [];
