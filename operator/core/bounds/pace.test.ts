@@ -50,6 +50,24 @@ describe('scaleUp.maxPerMinute', () => {
     expect(written(stateOf({ pool: samplePool({ scaleUpMaxPerMinute: 2, minReplicas: 5 }) }))).toBe(2);
   });
 
+  it('counts for a new leader the replicas that were made before it came', () => {
+    const settled = stateOf({ pool, replicas: 4, queue: { ready: 50 } });
+    const madeAt = (createdAt: number) =>
+      settled.replicas.ok ? settled.replicas.value.map((replica) => ({ ...replica, createdAt })) : [];
+    const led = (sinceMs: number, createdAt: number): PoolState => ({
+      ...settled,
+      replicas: known(madeAt(createdAt), settled.now),
+      memory: { ...settled.memory, watchingSince: settled.now - sinceMs },
+    });
+    const { now } = settled;
+    expect(written(led(5_000, now - 20_000))).toBeUndefined();
+    // Kubernetes keeps that time in whole seconds: it may have been made a second later.
+    expect(written(led(5_000, now - 60_500))).toBeUndefined();
+    expect(written(led(5_000, now - 61_000))).toBe(8);
+    // What this leader added it knows itself.
+    expect(written(led(3_600_000, now - 20_000))).toBe(8);
+  });
+
   it('is no limit by default', () => {
     expect(written(stateOf({ queue: { ready: 100 } }))).toBe(20);
   });
