@@ -41,7 +41,10 @@ const MOST_SENT = 4;
 export class StatusWriter {
   readonly #parts: StatusWriterParts;
   #writtenAt: Millis | undefined;
-  /** What was sent and not confirmed. It may have arrived: of a write whose answer was lost, the repetition is a conflict. */
+  /**
+   * What was sent and not confirmed, oldest first. It may have arrived: of a write whose answer was lost, the repetition is
+   * a conflict. What was confirmed is not among it: a pass reads nothing older than its last confirmed write (`OwnWrites`).
+   */
   #sent: readonly Statement[] = [];
 
   constructor(parts: StatusWriterParts) {
