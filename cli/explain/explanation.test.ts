@@ -63,6 +63,7 @@ describe('an explanation', () => {
     const text = withWorkers([{ ...row('a'), because: 'Supabase answers 503' }, row('b')]);
     expect(text).toContain('\nReplicas\n  a: Held: Supabase answers 503\n');
     expect(text).not.toContain('  b:');
+    expect(withWorkers([{ ...row('a'), because: '\u001B[2Jout' }])).toContain('  a: Held: \uFFFD[2Jout\n');
     const many = withWorkers(Array.from({ length: 200 }, (_, i) => ({ ...row(`p${i}`), because: 'out' })));
     expect(many).toContain('  p9: Held: out\n  and 190 more\n');
     expect(withWorkers([row('b')])).not.toContain('\nReplicas\n');

@@ -2,6 +2,7 @@ import { formatDuration } from '../../operator/api/duration.ts';
 import type { Pool } from '../../operator/api/parse.ts';
 import { sayLength } from '../../operator/core/sentence.ts';
 import { parseIsoTime } from '../../operator/core/time.ts';
+import { printable } from '../terminal.ts';
 
 /** One input of a decision, as text; absent inputs are unknown, and say so. */
 type Input = Readonly<{ name: string; value: string; note?: string }>;
@@ -117,7 +118,9 @@ export function renderExplanation(explanation: Explanation, now: number): string
       : ['', 'Conditions', ...troubles.map(({ type, reason, message }) => `  ${type}: ${reason}: ${message}`)]),
     ...sayWorkers(workers),
     '',
-  ].join('\n');
+  ]
+    .map(printable)
+    .join('\n');
 }
 
 /** A pool may have 200 that all say the same. */
