@@ -20,6 +20,13 @@ describe('the progress bar', () => {
     expect(drawn).toEqual([`\r\u001B[K${'█'.repeat(15)}${'░'.repeat(15)}  50 % ours`, '\r\u001B[K']);
   });
 
+  it('says no more than that all is done, also of a file that grew while it was read', () => {
+    const { drawn, bar: progress } = bar(true);
+    vi.advanceTimersByTime(600);
+    progress.show('reading the trace', 1.2);
+    expect(drawn).toEqual([`\r\u001B[K${'█'.repeat(30)} 100 % reading the trace`]);
+  });
+
   it('draws nothing for what is quick, or where no person looks', () => {
     const quick = bar(true);
     quick.bar.show('ours', 0.9);

@@ -28,9 +28,10 @@ export class ProgressBar {
     if (this.#terminal.isTTY !== true || now - this.#startedAt < SHOWN_AFTER_MS) return;
     if (now - this.#drawnAt < REDRAWN_AFTER_MS) return;
     this.#drawnAt = now;
-    const done = Math.round(Math.min(1, Math.max(0, share)) * WIDTH);
+    const known = Math.min(1, Math.max(0, share));
+    const done = Math.round(known * WIDTH);
     const bar = '█'.repeat(done) + '░'.repeat(WIDTH - done);
-    this.#terminal.write(`\r\u001B[K${bar} ${String(Math.floor(share * 100)).padStart(3)} % ${label}`);
+    this.#terminal.write(`\r\u001B[K${bar} ${String(Math.floor(known * 100)).padStart(3)} % ${label}`);
   }
 
   clear(): void {

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readTrace, type Trace } from './trace.ts';
 
@@ -76,6 +78,20 @@ describe('a trace of arrivals and durations', () => {
   it('that is no text is refused at its first line, in bounded memory and without a terminal code', async () => {
     await expect(read(Buffer.alloc(1_000_000, 'a'))).rejects.toThrow('line 1: the line is too long to be a job');
     await expect(read('\u001B[31m\u0000\n1,2\n')).rejects.toThrow('not "\uFFFD[31m\uFFFD"');
+  });
+
+  it('says how far it is where the file has a size, and nothing of a pipe', async () => {
+    const text = `arrival,duration\n${'0,1\n'.repeat(12_000)}`;
+    const shares: number[] = [];
+    const reading = { sampling: ALL, onProgress: (share: number) => shares.push(share) };
+    const file = join(folder, 'long.csv');
+    await writeFile(file, text);
+    await readTrace(file, reading);
+    expect(shares.length).toBe(2);
+    const pipe = join(folder, 'pipe');
+    await promisify(execFile)('mkfifo', [pipe]);
+    const [{ arrivals }] = await Promise.all([readTrace(pipe, reading), writeFile(pipe, text)]);
+    expect([arrivals.length, shares.length]).toEqual([12_000, 2]);
   });
 
   it('has a name without a terminal code', async () => {

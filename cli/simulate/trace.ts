@@ -33,7 +33,8 @@ export async function readTrace(file: string, { sampling, onProgress }: Reading)
     for await (const { record, info } of recordsOf(file)) {
       line = info.lines;
       rows.take(record.map(unquoted));
-      if (info.records % 5000 === 0) onProgress?.(info.bytes / size);
+      // A pipe does not say how much there is to read.
+      if (size > 0 && info.records % 5000 === 0) onProgress?.(info.bytes / size);
     }
   } catch (error) {
     throw readable(error, { file, line });
