@@ -84,7 +84,7 @@ export class RedisConnection {
     if (this.#usedAt !== undefined && this.#options.now() - this.#usedAt <= maxAgeMs) {
       return { access: this.access, at: this.#usedAt };
     }
-    this.#checking ??= this.run(ping)
+    this.#checking ??= this.run((client) => client.ping())
       .then(() => ({ access: this.access, at: this.#options.now() }))
       .finally(() => {
         this.#checking = undefined;
@@ -135,6 +135,7 @@ export class RedisConnection {
       // A client that is gone rejects with "Connection is closed."; what its socket reported before says more.
       const failure = redisFailure(isAnswer(error) ? error : (this.#lastError ?? error), this.target.address);
       if (!isAnswer(error)) this.#drop(client);
+      // A user that lacks a right, to PING for one, is answered all the same: the way is good.
       this.#failure = isAnswer(error) && isForbidden(error) ? undefined : failure;
       this.#usedAt = this.#options.now();
       return failure;
@@ -213,15 +214,6 @@ export class RedisConnection {
     this.#usedAt = this.#options.now();
     this.#failure = failure;
     return failure;
-  }
-}
-
-/** A user without the right to PING is answered too, and that is all that it is asked for. */
-async function ping(client: Redis): Promise<void> {
-  try {
-    await client.ping();
-  } catch (error) {
-    if (!isAnswer(error) || !isForbidden(error)) throw error;
   }
 }
 
