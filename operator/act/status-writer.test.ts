@@ -52,6 +52,16 @@ describe('the status of a pool', () => {
     expect([world.stored, world.told]).toEqual([[news.next], ['ReplicaCrashes']]);
   });
 
+  it('says once what was applied at zero, where the definition of the resource is older and drops it', async () => {
+    const { world, write } = writerThat();
+    const { deployment, ...dropped } = decide(stateOf()).status;
+    const statement: Statement = { before: dropped, next: { ...dropped, deployment: deployment! }, events: [] };
+    expect(deployment).toBeDefined();
+    expect(await write(statement)).toEqual({ kind: 'written' });
+    world.now = 60_000;
+    expect(await write(statement)).toEqual({ kind: 'kept', dueInMs: undefined });
+  });
+
   it('waits ten seconds from the last one where only numbers are new, and not where an event is told of them', async () => {
     const { world, write } = writerThat();
     await write(wanted);

@@ -41,6 +41,8 @@ const MOST_SENT = 4;
 export class StatusWriter {
   readonly #parts: StatusWriterParts;
   #writtenAt: Millis | undefined;
+  /** What the one of that time says of the Deployment. */
+  #claimed: PoolStatus['deployment'] | undefined;
   /**
    * What was sent and not confirmed, oldest first. It may have arrived: of a write whose answer was lost, the repetition is
    * a conflict. What was confirmed is not among it: a pass reads nothing older than its last confirmed write (`OwnWrites`).
@@ -67,12 +69,13 @@ export class StatusWriter {
     }
     this.#sent = [];
     this.#writtenAt = at;
+    this.#claimed = statement.next.deployment;
     reporter.events(target, statement.events);
     return { kind };
   }
 
   #dueIn({ before, next, events }: Statement, now: Millis): Millis | undefined {
-    const since = this.#writtenAt === undefined ? { now } : { now, writtenAt: this.#writtenAt };
+    const since = { now, writtenAt: this.#writtenAt, claimed: this.#claimed };
     const inMs = writeStatusIn(before, next, { ...since, isNews: events.length > 0 });
     // A burst on many pools: every pool gets its number before any gets its status.
     return inMs === 0 && this.#parts.crowded() && mayBeSaidLater(before, next) ? LATER_MS : inMs;
@@ -80,7 +83,9 @@ export class StatusWriter {
 
   /** The pool says what nobody has confirmed: its events would be found by no comparison any more. */
   #tellArrived(target: StatusTarget, read: PoolStatus | undefined, now: Millis): void {
-    const arrived = this.#sent.find(({ next }) => writeStatusIn(read, next, { now }) === undefined);
+    const isIn = (next: PoolStatus): boolean =>
+      writeStatusIn(read, next, { now, claimed: next.deployment }) === undefined;
+    const arrived = this.#sent.find(({ next }) => isIn(next));
     if (arrived === undefined) return;
     this.#sent = [];
     this.#parts.reporter.events(target, arrived.events);

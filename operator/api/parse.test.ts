@@ -120,6 +120,19 @@ describe('a pool that is read', () => {
     expect(parsed.ok && parsed.pool.status).toEqual({ replicas });
   });
 
+  it.each([
+    'applied',
+    { uid: 7, generation: 1, template: 't' },
+    { uid: 'u', generation: -1, template: 't' },
+    { uid: 'u', generation: 1e300, template: 't' },
+    { uid: 'u', generation: 1, template: 't'.repeat(65) },
+    { uid: 'u', generation: 1 },
+  ])('has no word of the status on the Deployment that is none: %j', (deployment) => {
+    const replicas = { current: 0, ready: 0, wanted: 0, draining: 0 };
+    const parsed = parsePool(raw({ status: { replicas, deployment } }));
+    expect(parsed.ok && parsed.pool.status).toEqual({ replicas });
+  });
+
   it.each(refusedByRule)('is refused with a sentence: $what', ({ name, spec, field, sentence }) => {
     const { metadata } = raw();
     const parsed = parsePool(raw({ metadata: { ...metadata, name: name ?? 'agent-jobs' }, spec }));

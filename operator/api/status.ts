@@ -140,6 +140,13 @@ const restarts = z.object({
   nextRetryAt: moment().describe('The next retry is not taken before this time.').exactOptional(),
 });
 
+/** A statement on one generation of one Deployment, and so never wrong later: another leader need not apply what is still that. */
+const deployment = z.object({
+  uid: z.string().max(64).describe('UID of the Deployment that is meant, and of no later one.'),
+  generation: count().describe('Its generation then: any change of it since, by whomever, has added to that.'),
+  template: z.string().max(64).describe('A digest of what was applied, but for the number of replicas.'),
+});
+
 /** Bounded: of a larger pool those are listed that something is wrong with, then as many others as there is room for. */
 const WORKERS_MAX = 200;
 
@@ -156,6 +163,7 @@ export const poolStatus = z.object({
     .describe(`The replicas, at most ${WORKERS_MAX}, those first that something is wrong with.`)
     .exactOptional(),
   restarts: restarts.describe('The retries of the current template.').exactOptional(),
+  deployment: deployment.describe('What the operator applied to the Deployment last.').exactOptional(),
   conditions: z
     .array(condition)
     .max(16)

@@ -1,3 +1,4 @@
+import { appliedBefore } from './applied-before.ts';
 import type { Action } from './decision.ts';
 import { renderDeployment, templateKey } from './deployment.ts';
 import { fenceOf, markFor, needsMark } from './fencing.ts';
@@ -11,8 +12,22 @@ type Scale = Readonly<{ deployment: DeploymentView | null; replicas: number }>;
 /** One apply of the whole Deployment, when what was applied last is not what should be, or is no longer what is there. */
 export function applyAction(state: PoolState, scale: Scale): Action | undefined {
   const { deployment, replicas } = scale;
+  const action = applyOfWhole(state, scale);
+  if (deployment === null) return action;
   const fence = fenceOf(state);
-  const mark = markFor(deployment, { replicas, fence });
+  const applied = state.memory.applied ?? appliedBefore(state, { deployment, manifest: action.manifest });
+  if (applied === undefined || !isAsApplied(deployment, applied)) return action;
+  if (applied.templateKey !== action.templateKey || needsMark(deployment, { fence, applied })) return action;
+  if (applied.replicas === replicas) return undefined;
+  const isRaise = deployment.generation === applied.generation && replicas > deployment.replicas;
+  if (!isRaise) return action;
+  // What costs the API server half of an apply, which is what a burst on many pools waits for.
+  const { uid, resourceVersion, generation } = deployment;
+  return { ...action, raise: { uid, resourceVersion, generation, fence } };
+}
+
+function applyOfWhole(state: PoolState, { deployment, replicas }: Scale): Action {
+  const mark = markFor(deployment, { replicas, fence: fenceOf(state) });
   const redisUrl = urlMarkFor(state, deployment);
   const manifest = renderDeployment(state.pool, {
     replicas,
@@ -21,16 +36,7 @@ export function applyAction(state: PoolState, scale: Scale): Action | undefined 
     ...(redisUrl === undefined ? {} : { redisUrl }),
     ...(deployment === null ? {} : { resourceVersion: deployment.resourceVersion }),
   });
-  const action = { kind: 'apply', manifest, templateKey: templateKey(manifest) } as const;
-  const { applied } = state.memory;
-  if (deployment === null || applied === undefined || !isAsApplied(deployment, applied)) return action;
-  if (applied.templateKey !== action.templateKey || needsMark(deployment, { fence, applied })) return action;
-  if (applied.replicas === replicas) return undefined;
-  const isRaise = deployment.generation === applied.generation && replicas > deployment.replicas;
-  if (!isRaise) return action;
-  // What costs the API server half of an apply, which is what a burst on many pools waits for.
-  const { uid, resourceVersion, generation } = deployment;
-  return { ...action, raise: { uid, resourceVersion, generation, fence } };
+  return { kind: 'apply', manifest, templateKey: templateKey(manifest) };
 }
 
 /** Nobody has changed it since; the watch may not show the last apply yet. */

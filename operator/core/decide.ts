@@ -1,3 +1,4 @@
+import { wasMade } from './applied-before.ts';
 import { applyAction } from './apply-action.ts';
 import { failureVerdict } from './apply-failure.ts';
 import { rememberRaise } from './bounds/pace.ts';
@@ -165,17 +166,17 @@ function decideScaleNow(state: PoolState, scale: Scale): Decided {
 }
 
 const eventsOfApply = (
-  { memory }: PoolState,
+  state: PoolState,
   { deployment, current, target }: Scale,
   corrected: Corrected | undefined,
 ): readonly PoolEvent[] =>
   changeEvents({
-    memory,
+    memory: state.memory,
     because: target.because,
     from: current,
     to: target.replicas,
     wanted: target.wanted,
-    recreated: deployment === null && memory.applied !== undefined,
+    recreated: deployment === null && wasMade(state),
     corrected,
   });
 

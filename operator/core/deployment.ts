@@ -12,6 +12,7 @@ import {
   WORKER_CONTAINER,
 } from '../api/names.ts';
 import type { Pool, SecretRef } from '../api/parse.ts';
+import { digestOf } from './digest.ts';
 import type { Fields, Manifest } from './manifest.ts';
 import { type Additions, additionsOf, CURRENT_RENDERING, type Rendering } from './rendering.ts';
 import type { UrlMark } from './state.ts';
@@ -189,10 +190,13 @@ const probes: Fields = {
   },
 };
 
-/** The rendered fields without the number, its precondition and the mark: what must be applied again when it changes. */
+/**
+ * A digest of the rendered fields without the number, its precondition and the mark: what must be applied again when it
+ * changes. An operator that renders otherwise has another.
+ */
 export function templateKey(manifest: Manifest): string {
   const { resourceVersion: _precondition, annotations, ...metadata } = manifest.metadata;
   const { [EPOCH_ANNOTATION]: _mark, ...rendered } = annotations;
   const { replicas: _number, ...spec } = manifest.spec;
-  return JSON.stringify({ metadata, rendered, spec });
+  return digestOf(JSON.stringify({ metadata, rendered, spec }));
 }

@@ -87,6 +87,7 @@ export const deploymentOf = (pool: Pool, replicas: number): DeploymentView => ({
   replicasManager: FIELD_MANAGER,
   ownerUid: pool.uid,
   terminating: false,
+  labels: renderDeployment(pool, { replicas }).metadata.labels,
   annotations: renderDeployment(pool, { replicas, mark: EPOCH }).metadata.annotations,
   status: { replicas, updated: replicas, ready: replicas, available: replicas },
 });

@@ -104,6 +104,7 @@ export type DeploymentView = Readonly<{
   /** UID of the pool that controls it; undefined when nobody or somebody else does. */
   ownerUid?: string;
   terminating: boolean;
+  labels: Readonly<Record<string, string>>;
   annotations: Readonly<Record<string, string>>;
   status: Readonly<{ replicas: number; updated: number; ready: number; available: number }>;
   /** Message of `Progressing=False`: a rollout that cannot finish. */

@@ -40,6 +40,20 @@ describe('writing a status', () => {
     expect(writeStatusIn(first, next, { writtenAt: NOON, now: NOON + 3_600_000 })).toBeUndefined();
   });
 
+  it('writes what was applied where the next leader needs it, and once: an older definition does not keep it', () => {
+    const older = { uid: 'u', generation: 3, template: 't' };
+    const newer = { ...older, generation: 4 };
+    const atZero = { ...first, replicas: { current: 0, ready: 0, wanted: 0, draining: 0 } };
+    const from = { ...atZero, deployment: older };
+    const to = { ...atZero, deployment: newer };
+    expect(writeStatusIn(from, to, { writtenAt: NOON, now: NOON + 4000 })).toBe(6000);
+    expect(writeStatusIn(atZero, to, { writtenAt: NOON, now: NOON + 4000, claimed: older })).toBe(6000);
+    expect(writeStatusIn(to, { ...atZero, deployment: { ...newer } }, { now: NOON })).toBeUndefined();
+    expect(writeStatusIn(atZero, to, { writtenAt: NOON, now: NOON + 60_000, claimed: newer })).toBeUndefined();
+    const withReplicas = { ...to, replicas: { ...to.replicas, current: 1 } };
+    expect(writeStatusIn({ ...withReplicas, deployment: older }, withReplicas, { now: NOON })).toBeUndefined();
+  });
+
   it('lets wait until other pools have their replicas whatever nothing follows from', () => {
     const counting = { ...first, restarts: { templateHash: 'hash', used: 1, left: 2, everReady: true } };
     const { restarts: _none, ...unused } = first;

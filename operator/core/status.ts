@@ -1,5 +1,6 @@
 import { formatDuration } from '../api/duration.ts';
 import type { PoolStatus } from '../api/pool.ts';
+import { claimOf } from './applied-before.ts';
 import { isBeside } from './beside.ts';
 import type { Because } from './because.ts';
 import type { Bound } from './bounds/bound.ts';
@@ -63,6 +64,7 @@ export function renderStatus({
     },
     ...(memory.account === undefined ? {} : { counterfactual: renderCounterfactual(memory.account) }),
     ...renderHealth(state, care),
+    ...renderClaim(state),
     conditions: renderConditions(verdict, before?.conditions ?? [], { now, generation: pool.generation }),
   };
 }
@@ -79,6 +81,11 @@ function renderHealth(state: PoolState, care: Care): Pick<PoolStatus, 'workers' 
 
 /** The greatest number of replicas that a status can say; what more jobs would need is held to maxReplicas anyway. */
 const MOST_REPLICAS = 2_147_483_647;
+
+function renderClaim(state: PoolState): Pick<PoolStatus, 'deployment'> {
+  const deployment = claimOf(state);
+  return deployment === undefined ? {} : { deployment };
+}
 
 const renderBound = ({ reason, from, to, clause }: Bound) => ({
   reason,
@@ -119,18 +126,24 @@ function renderMean(
   return { meanDuration, meanDurationAt: isoTime(mean.at - (mean.at % HOUR_MS)) };
 }
 
+/** Of what this leader wrote last: when, and what that said of the Deployment. `isNews`: an event is told of this one. */
+type Written = Readonly<{
+  now: Millis;
+  writtenAt?: Millis | undefined;
+  claimed?: PoolStatus['deployment'] | undefined;
+  isNews?: boolean;
+}>;
+
 /**
  * In how many milliseconds the status is to be written, 0 for now, undefined for never. A condition, a reason, the wanted
  * number or what an event is told of is written at once, numbers alone at most every ten seconds, times alone never: a status that changes
- * every second would be a write, and a watch event, a second for each pool.
+ * every second would be a write, and a watch event, a second for each pool. What was applied to the Deployment counts as a
+ * number where the next leader would need it, and once: an older definition of the resource does not keep it.
  */
-export function writeStatusIn(
-  before: PoolStatus | undefined,
-  next: PoolStatus,
-  since: Readonly<{ writtenAt?: Millis; now: Millis; isNews?: boolean }>,
-): Millis | undefined {
+export function writeStatusIn(before: PoolStatus | undefined, next: PoolStatus, since: Written): Millis | undefined {
   if (before === undefined || since.isNews === true || headline(before) !== headline(next)) return 0;
-  if (numbers(before, since.now) === numbers(next, since.now)) return undefined;
+  const isSame = numbers(before, since.now) === numbers(next, since.now);
+  if (isSame && !isOwed(next, [before.deployment, since.claimed])) return undefined;
   return since.writtenAt === undefined ? 0 : Math.max(0, since.writtenAt + NUMBERS_EVERY_MS - since.now);
 }
 
@@ -158,6 +171,13 @@ const headline = (status: PoolStatus): string =>
     unhealthyOf(status),
     (status.conditions ?? []).map(({ type, status: value, reason }) => [type, value, reason]),
   ]);
+
+/** A pool with replicas is applied by the next leader in any case. */
+function isOwed({ replicas, deployment }: PoolStatus, said: readonly PoolStatus['deployment'][]): boolean {
+  if (deployment === undefined || replicas?.current !== 0) return false;
+  const { uid, generation, template } = deployment;
+  return !said.some((one) => one?.uid === uid && one.generation === generation && one.template === template);
+}
 
 const numbers = (status: PoolStatus, now: Millis): string => {
   const { observedAt: _at, ...queue } = status.queue ?? {};

@@ -22,7 +22,7 @@ describe('a Deployment as decisions see it', () => {
       managed('kubectl', replicas),
     ];
     const { view } = projectDeployment({ metadata: { ...metadata, managedFields }, spec: { replicas: 3 } });
-    expect(view).toMatchObject({ replicas: 3, replicasManager: 'kubectl' });
+    expect(view).toMatchObject({ replicas: 3, replicasManager: 'kubectl', labels: metadata.labels, annotations: {} });
   });
 
   it('belongs to the pool that controls it, not to one that is only an owner', () => {

@@ -101,12 +101,20 @@ function viewDeployment({ metadata, spec, status = {} }: RawDeployment): Deploym
     ...(manager === undefined ? {} : { replicasManager: manager }),
     ...(owner === undefined ? {} : { ownerUid: owner.uid }),
     terminating: metadata.deletionTimestamp !== undefined,
-    annotations: metadata.annotations ?? {},
+    ...namesOf(metadata),
     status: countsOf(status),
     ...(stuck === undefined ? {} : { stuckBecause: stuck }),
     ...(refused === undefined ? {} : { refusedBecause: refused }),
   };
 }
+
+const namesOf = ({
+  labels = {},
+  annotations = {},
+}: Raw['metadata']): Pick<DeploymentView, 'labels' | 'annotations'> => ({
+  labels,
+  annotations,
+});
 
 /** What the cluster says beside a condition that has this status; undefined where it has another, or none. */
 function conditionMessage(

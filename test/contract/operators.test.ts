@@ -1,7 +1,8 @@
 // Two real operators on one lease, under the rights that are shipped, and the API server's own record of what each of
 // them asked: no write of a deposed leader is carried out, whatever ended it.
 import { describe, expect, it } from 'vitest';
-import { EPOCH_ANNOTATION } from '../../operator/api/names.ts';
+import { EPOCH_ANNOTATION, POOL_LABEL } from '../../operator/api/names.ts';
+import type { AgentWorkerPool } from '../../operator/api/pool.ts';
 import { until } from '../cluster/until.ts';
 import { NO_AUDIT_LOG, onlyEmbedded } from '../fixtures/embedded-only.ts';
 import { type Asked, isAccepted, isLease, isWrite, readAudit } from '../fixtures/operators/audit-log.ts';
@@ -139,6 +140,81 @@ describe('two operators on one lease', onlyEmbedded(NO_AUDIT_LOG), () => {
       await expectScaling(scene, 'jobs', 2);
       expect(await first.ended()).toBe('SIGKILL');
       await expectOneWriterAtATime(scene, [first, second]);
+    });
+  });
+});
+
+/** Its Deployment is at zero, and the status says of it what the next leader needs. */
+async function untilAsleep(scene: OperatorScene, pool: string): Promise<void> {
+  const path = `/apis/agentpool.dev/v1alpha1/namespaces/${scene.namespace}/agentworkerpools/${pool}`;
+  const { metadata } = await scene.untilSettled(pool, 0, 120_000);
+  await until(
+    async () => {
+      const { status } = await ground().api.get<AgentWorkerPool>(path);
+      return status?.deployment?.generation === metadata.generation;
+    },
+    { what: `the status of ${pool} says what was applied`, limitMs: 120_000 },
+  );
+}
+
+/** The writes of one operator to the Deployment of a pool, in their order, once there is one. */
+const untilWritten = (scene: OperatorScene, by: OperatorProcess, pool: string): Promise<readonly string[]> =>
+  until(
+    async () => {
+      const writes = (await auditOf(scene)).filter(
+        (one) => one.by === by.name && one.resource === 'deployments' && one.name === pool && isWrite(one),
+      );
+      const told = writes.map(({ verb, uri }) => `${verb} ${uri.replace(/\?.*$/, '').replace(/^.*\/deployments/, '')}`);
+      return told.length > 0 && told;
+    },
+    { what: `${by.name} writes to ${pool}`, limitMs: 120_000 },
+  );
+
+describe('an operator that is started again', onlyEmbedded(NO_AUDIT_LOG), () => {
+  /** What somebody does to the Deployment of the pool of that name while there is no leader. */
+  const deeds: Readonly<Record<string, object>> = {
+    edited: { spec: { template: { spec: { containers: [{ name: 'worker', image: 'example.test/another:1' }] } } } },
+    scaled: { spec: { replicas: 2 } },
+    annotated: { metadata: { annotations: { 'example.com/note': 'looked at' } } },
+    unlabelled: { metadata: { labels: { [POOL_LABEL]: null } } },
+  };
+
+  it('writes to no Deployment at zero that is as it was left, and to each that somebody has changed meanwhile', async () => {
+    await inScene('restarted', async (scene) => {
+      const { api } = ground();
+      const pathOf = (pool: string) => `/apis/apps/v1/namespaces/${scene.namespace}/deployments/${pool}`;
+      const pools = ['same', 'deleted', ...Object.keys(deeds)];
+      for (const pool of pools) await scene.addPool(pool, { targetWait: '1s' });
+      const first = await scene.start('first', env);
+      for (const pool of pools) await untilAsleep(scene, pool);
+      first.signal('SIGTERM');
+      expect(await first.ended()).toBe(0);
+
+      for (const [pool, body] of Object.entries(deeds)) {
+        const contentType = 'application/strategic-merge-patch+json';
+        await api.request({ method: 'PATCH', path: pathOf(pool), body, contentType });
+      }
+      await api.request({ method: 'DELETE', path: pathOf('deleted') });
+      await until(async () => (await scene.deployment('deleted')) === undefined, {
+        what: 'it is deleted',
+        limitMs: 120_000,
+      });
+
+      const second = await scene.start('second', env);
+      await second.untilLeader(120_000);
+      for (const pool of ['deleted', ...Object.keys(deeds)]) {
+        expect((await untilWritten(scene, second, pool))[0]).toBe(`patch /${pool}`);
+        // Replicas that cannot start are given a minute.
+        if (pool !== 'scaled') await untilAsleep(scene, pool);
+      }
+      await until(async () => (await scene.deployment('unlabelled'))?.metadata.labels?.[POOL_LABEL] === 'unlabelled', {
+        what: 'the label is there again',
+        limitMs: 120_000,
+      });
+      // It is awake by now, and its very first write is of the number alone: there was none before.
+      await scene.queue('same').add({ jobs: 1, minMs: 1, maxMs: 1 });
+      await scene.untilSettled('same', 1, 120_000);
+      expect(await untilWritten(scene, second, 'same')).toEqual(['update /same/scale']);
     });
   });
 });

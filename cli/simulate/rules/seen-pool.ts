@@ -91,6 +91,7 @@ export class SeenPool {
       replicasManager: FIELD_MANAGER,
       ownerUid: this.#pool.uid,
       terminating: false,
+      labels: {},
       annotations: this.#annotations,
       status: { replicas: length, updated: length, ready, available: ready },
     };
