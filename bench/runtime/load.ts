@@ -58,7 +58,21 @@ export async function addIdlePools(api: Api, options: Readonly<{ count: number; 
     for (const manifest of manifests) await api.apply(manifest);
   }
   await each(upTo(options.count), (i) => {
-    const pool = { namespace: `bench-${i % NAMESPACES}`, name: `pool-${i}`, image: 'example.test/worker:1' };
+    const pool = { namespace: namespaceOf(i), name: `pool-${i}`, image: 'example.test/worker:1' };
     return api.apply(poolManifest(pool) as KubeObject);
   });
+}
+
+const namespaceOf = (i: number): string => `bench-${i % NAMESPACES}`;
+
+/** Takes from the status of those pools what the next leader would know by it of their Deployments. */
+export async function forgetApplied(api: Api, count: number): Promise<void> {
+  await each(upTo(count), (i) =>
+    api.request({
+      method: 'PATCH',
+      path: `/apis/agentpool.dev/v1alpha1/namespaces/${namespaceOf(i)}/agentworkerpools/pool-${i}/status`,
+      contentType: 'application/merge-patch+json',
+      body: { status: { deployment: null } },
+    }),
+  );
 }
