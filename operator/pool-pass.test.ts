@@ -254,6 +254,15 @@ describe('a Deployment that cannot be applied', () => {
     expect(world.told).toEqual(['TemplateRefused', expect.stringMatching(/^Scaled 0 → 4: /)]);
   });
 
+  it('because it is refused adds nothing, and counts for no limit of what is added in a minute', async () => {
+    world.pool = samplePool({ scaleUpMaxPerMinute: 4 });
+    const { run } = await burst({ applyFails: [answer(403, 'forbidden: exceeded quota: full')] });
+    await run(2);
+    world.pool = { ...world.pool, generation: world.pool.generation + 1 };
+    await run(2);
+    expect(world.told).toEqual(['TemplateRefused', expect.stringMatching(/^Scaled 0 → 4: /)]);
+  });
+
   it('because the world has moved on teaches nothing, and is decided on again', async () => {
     const { run } = await burst({ applyFails: [CONFLICT, CONFLICT] });
     await run(4);

@@ -147,7 +147,7 @@ export class PoolPass {
         reporter.events(pool, decision.events.carriedOut);
       } else {
         const refusal = { generation: pool.generation, at: now(), because: outcome.because };
-        memory = { ...rest, refusal, raisingTo: undefined };
+        memory = { ...rest, refusal, raisingTo: undefined, raises: observation.state.memory.raises };
         reporter.refused(pool, outcome.because);
         // The next pass says so in the status. Replicas are told nothing: the Deployment is not this decision's.
         enqueue(keyOf(pool));
