@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EPOCH_ANNOTATION } from '../api/names.ts';
+import { EPOCH_ANNOTATION, POOL_LABEL } from '../api/names.ts';
 import { applyAction } from './apply-action.ts';
 import { decide } from './decide.ts';
 import { known } from './known.ts';
@@ -50,6 +50,24 @@ describe('a number that rises', () => {
   ])('comes with the whole Deployment when %s', (_when, state) => {
     expect(actionOf(state)).toMatchObject({ kind: 'apply', manifest: { kind: 'Deployment' } });
     expect(actionOf(state)).not.toHaveProperty('raise');
+  });
+});
+
+describe('a Deployment that somebody took the label of its pool from', () => {
+  const state = stateOf({ pool, replicas: 3 });
+  const { labels, ...view } = deploymentOf(pool, 3);
+  const actionWith = (found: Readonly<Record<string, string>>) =>
+    applyAction(state, { deployment: { ...view, labels: found }, replicas: 3 });
+
+  it('is applied again: no watch shows it without', () => {
+    const { [POOL_LABEL]: _taken, ...others } = labels;
+    expect(actionWith(labels)).toBeUndefined();
+    expect(actionWith(others)).toMatchObject({ manifest: { metadata: { labels: { [POOL_LABEL]: pool.name } } } });
+    expect(actionWith(others)).not.toHaveProperty('raise');
+  });
+
+  it('is left alone where only another label is gone, which harms nobody', () => {
+    expect(actionWith({ [POOL_LABEL]: pool.name })).toBeUndefined();
   });
 });
 

@@ -1,3 +1,4 @@
+import { POOL_LABEL } from '../api/names.ts';
 import { appliedBefore } from './applied-before.ts';
 import type { Action } from './decision.ts';
 import { renderDeployment, templateKey } from './deployment.ts';
@@ -39,6 +40,9 @@ function applyOfWhole(state: PoolState, { deployment, replicas }: Scale): Action
   return { kind: 'apply', manifest, templateKey: templateKey(manifest) };
 }
 
-/** Nobody has changed it since; the watch may not show the last apply yet. */
-const isAsApplied = ({ uid, generation }: DeploymentView, applied: Applied): boolean =>
-  uid === applied.uid && generation <= applied.generation;
+/**
+ * Nobody has changed it since; the watch may not show the last apply yet. Of labels, which add nothing to the generation,
+ * the one counts by which it is watched at all: without it, it is read now and then, and looks gone in between.
+ */
+const isAsApplied = ({ uid, generation, labels }: DeploymentView, applied: Applied): boolean =>
+  uid === applied.uid && generation <= applied.generation && labels[POOL_LABEL] !== undefined;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { POOL_LABEL } from '../../operator/api/names.ts';
 import { until } from '../cluster/until.ts';
 import { tenantOfTests } from '../fixtures/stage/ground.ts';
 import {
@@ -46,6 +47,18 @@ describe.concurrent('the Deployment of a pool', () => {
     await untilTold(pool, 'the Deployment was gone and is made again');
     await pool.jobs.untilDone(ids);
     expect(await pool.jobs.outcome(ids)).toMatchObject(eachOnce(10));
+  });
+
+  it('gets the label of its pool back when somebody takes it, and no other Deployment is made', async () => {
+    const pool = await tenant.addPool({ name: 'unlabelled' });
+    const before = await readDeployment(stage, pool.ref);
+    await kubectl('label', 'deployment', 'unlabelled', `${POOL_LABEL}-`);
+    const labels = async () => kubectl('get', 'deployment', 'unlabelled', '-o', 'jsonpath={.metadata.labels}');
+    await until(async () => (await labels()).includes(`"${POOL_LABEL}":"unlabelled"`), { what: 'the label is back' });
+    expect((await readDeployment(stage, pool.ref))?.metadata.uid).toBe(before?.metadata.uid);
+    const ids = await pool.jobs.add({ jobs: 3, minMs: 100, maxMs: 500 });
+    await pool.jobs.untilDone(ids);
+    expect(await kubectl('describe', 'awp', 'unlabelled')).not.toContain('made again');
   });
 
   it('gets its template back when somebody edits it, and no worker is restarted for that', async () => {
