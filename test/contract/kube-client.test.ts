@@ -9,6 +9,7 @@ import { silentLogger } from '../../operator/kube/log.ts';
 import { deployments, events, type ResourceType } from '../../operator/kube/resources.ts';
 import { createTransport, type KubeTransport } from '../../operator/kube/transport.ts';
 import { projectDeployment } from '../../operator/observe/cluster.ts';
+import { until } from '../cluster/until.ts';
 import { soon } from '../fixtures/soon.ts';
 import { transportAs } from './api-server.ts';
 
@@ -98,67 +99,83 @@ describe('an apply', () => {
 describe('a raise', () => {
   const manager = { fieldManager: FIELD_MANAGER };
   const make = async (replicas: number) => {
-    const labels = { app: 'raised' };
+    const metadata = fresh();
+    const labels = { app: metadata.name };
     const template = {
       metadata: { labels },
       spec: { nodeSelector: NOWHERE, containers: [{ name: 'worker', image: 'a' }] },
     };
-    const body = { metadata: fresh(), spec: { replicas, selector: { matchLabels: labels }, template } };
-    return client.apply<Deployment>(deployments, body, { ...manager, force: true });
+    const body = { metadata, spec: { replicas, selector: { matchLabels: labels }, template } };
+    const made = await client.apply<Deployment>(deployments, body, { ...manager, force: true });
+    created.push(made);
+    return made;
   };
+  const created: Deployment[] = [];
+  // Their pods wait for a node for as long as they are there.
+  afterAll(async () => {
+    for (const made of created) {
+      await soon(async () => {
+        const { metadata } = await read(made);
+        await client.deleteWithPreconditions(deployments, metadata, metadata);
+      });
+    }
+  });
   const read = async ({ metadata: { namespace, name } }: Deployment) => {
     const found = await client.get<Deployment>(deployments, { namespace, name });
     return found ?? expect.unreachable('it is gone');
   };
-  const raise = ({ metadata: { namespace, name, uid, resourceVersion } }: Deployment, replicas: number) =>
-    client.scale(deployments, { metadata: { namespace, name, uid, resourceVersion }, spec: { replicas } }, manager);
-  /** Kubernetes' own controller writes the status, and the revision, of a new Deployment. */
-  const settled = async (deployment: Deployment): Promise<Deployment> => {
-    await soon(async () => {
-      const { metadata, status } = await read(deployment);
-      expect(status?.observedGeneration).toBe(metadata.generation);
-      expect(status?.conditions ?? []).not.toEqual([]);
-    });
-    return read(deployment);
-  };
+  const scale = ({ metadata: { namespace, name, uid, resourceVersion } }: Deployment, replicas: number, by = manager) =>
+    client.scale(deployments, { metadata: { namespace, name, uid, resourceVersion }, spec: { replicas } }, by);
+  /** Kubernetes' controllers write a new Deployment too: the version that the write was made on. */
+  const onNewest = (made: Deployment, write: (newest: Deployment) => Promise<unknown>): Promise<Deployment> =>
+    until(
+      async () => {
+        const newest = await read(made);
+        const error = await write(newest).then(
+          () => undefined,
+          (refusal: unknown) => refusal,
+        );
+        if (error !== undefined && !isConflict(error)) throw error;
+        return error === undefined && newest;
+      },
+      { what: 'a write on the newest version' },
+    );
+  const raise = (made: Deployment, replicas: number, by = manager) =>
+    onNewest(made, (newest) => scale(newest, replicas, by));
 
   it.each([0, 2])('from %i changes the number alone, and adds one to the generation', async (replicas) => {
-    const before = await settled(await make(replicas));
-    await raise(before, 5);
-    const after = await read(before);
+    const made = await make(replicas);
+    const before = await raise(made, 5);
+    const after = await read(made);
     expect(after.spec).toEqual({ ...before.spec, replicas: 5 });
     expect(after.metadata.generation).toBe(before.metadata.generation + 1);
   });
 
   it('of another version, or of another object of that name, is a conflict; of one that is gone, not found', async () => {
-    const before = await settled(await make(0));
-    await raise(before, 2);
-    expect(isConflict(await failure(raise(before, 9)))).toBe(true);
-    const now = await read(before);
+    const made = await make(0);
+    const before = await raise(made, 2);
+    expect(isConflict(await failure(scale(before, 9)))).toBe(true);
+    const now = await read(made);
     const other = { ...now, metadata: { ...now.metadata, uid: '00000000-0000-0000-0000-000000000000' } };
-    expect(isConflict(await failure(raise(other, 9)))).toBe(true);
-    expect((await read(before)).spec.replicas).toBe(2);
+    expect(isConflict(await failure(scale(other, 9)))).toBe(true);
+    expect((await read(made)).spec.replicas).toBe(2);
     const gone = { ...now, metadata: { ...now.metadata, name: 'not-there' } };
-    expect(isNotFound(await failure(raise(gone, 9)))).toBe(true);
+    expect(isNotFound(await failure(scale(gone, 9)))).toBe(true);
   });
 
   it('is the operator’s own number, before and after the whole is applied again, and another’s is another’s', async () => {
-    const before = await settled(await make(1));
-    const writer = async () => projectDeployment(await read(before)).view.replicasManager;
-    await raise(before, 3);
+    const made = await make(1);
+    const writer = async () => projectDeployment(await read(made)).view.replicasManager;
+    await raise(made, 3);
     expect(await writer()).toBe(FIELD_MANAGER);
-    const { metadata, spec } = await read(before);
-    const { namespace, name, resourceVersion } = metadata;
-    const body = { metadata: { namespace, name, resourceVersion }, spec: { ...spec, replicas: 2 } };
-    await client.apply(deployments, body, { ...manager, force: true });
+    await onNewest(made, ({ metadata: { namespace, name, resourceVersion }, spec }) => {
+      const body = { metadata: { namespace, name, resourceVersion }, spec: { ...spec, replicas: 2 } };
+      return client.apply(deployments, body, { ...manager, force: true });
+    });
     expect(await writer()).toBe(FIELD_MANAGER);
-    const by = await read(before);
-    const theirs = {
-      metadata: { namespace, name, uid: by.metadata.uid, resourceVersion: by.metadata.resourceVersion },
-    };
-    await client.scale(deployments, { ...theirs, spec: { replicas: 4 } }, { fieldManager: 'kubectl' });
+    await raise(made, 4, { fieldManager: 'kubectl' });
     expect(await writer()).toBe('kubectl');
-    await raise(await read(before), 6);
+    await raise(made, 6);
     expect(await writer()).toBe(FIELD_MANAGER);
   });
 });
