@@ -8,7 +8,7 @@ import type { Stage } from '../test/fixtures/stage/stage.ts';
 import { NOWHERE } from './many-pools.ts';
 
 /** As many as the operator has. */
-const CONNECTIONS = 16;
+const CONNECTIONS = 32;
 
 type Deployment = Readonly<{
   metadata: Readonly<{ namespace: string; name: string; resourceVersion: string; generation: number }>;

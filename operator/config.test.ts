@@ -22,7 +22,7 @@ describe('the environment of the operator', () => {
       LOG_LEVEL: 'info',
       LEASE_NAME: 'agent-worker-pool',
       LEASE_DURATION_SECONDS: 15_000,
-      CONCURRENT_PASSES: 16,
+      CONCURRENT_PASSES: 32,
       KUBE_API_QPS: 200,
       KUBE_API_BURST: 500,
       REPLICA_HEALTH_THROUGH: 'PodAddress',

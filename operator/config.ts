@@ -52,7 +52,7 @@ const environment = z.object({
   SERVICE_ACCOUNT: z.string().min(1).default('agent-worker-pool'),
   SECRETS_ROLE: z.string().min(1).default('agent-worker-pool-secrets'),
   /** Pools that are looked after at a time. */
-  CONCURRENT_PASSES: whole(1, 256).default(16),
+  CONCURRENT_PASSES: whole(1, 256).default(32),
   /** Calls to the API server a second, over time; watches and the lease are not counted. */
   KUBE_API_QPS: number('a number', { least: 1, most: 1000 }).default(200),
   /** Calls that may be made at once after a pause. */

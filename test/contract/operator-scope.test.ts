@@ -104,7 +104,7 @@ describe('an operator of some namespaces and some pools', onlyEmbedded(NO_AUDIT_
     ];
     expect(zeros.filter((series) => !lines.includes(series))).toEqual([]);
     for (const begin of [
-      'controller_runtime_max_concurrent_reconciles{controller="pool"} 16',
+      'controller_runtime_max_concurrent_reconciles{controller="pool"} 32',
       'workqueue_adds_total{name="pool",controller="pool"} ',
       'workqueue_depth{name="pool",controller="pool"} ',
       'rest_client_requests_total{code="500",method="PATCH",',
