@@ -50,8 +50,8 @@ async function applyWhole(
 }
 
 /**
- * The number alone, on the very version that was decided on; undefined where nothing else may be left out, or roles of
- * an earlier version of the operator do not allow it. A `Scale` has no generation: another number is another spec, and
+ * The number alone, on the very version that was decided on; undefined where the whole is to be applied: more changes, or
+ * the roles are those of an earlier version of the operator. A `Scale` has no generation: another number is another spec, and
  * that adds one to the generation of the version that the precondition has named.
  */
 async function raiseAlone(

@@ -75,8 +75,8 @@ export class StatusWriter {
   }
 
   #dueIn({ before, next, events }: Statement, now: Millis): Millis | undefined {
-    const since = { now, writtenAt: this.#writtenAt, claimed: this.#claimed };
-    const inMs = writeStatusIn(before, next, { ...since, isNews: events.length > 0 });
+    const written = { writtenAt: this.#writtenAt, claimed: this.#claimed };
+    const inMs = writeStatusIn(before, next, { now, ...written, isNews: events.length > 0 });
     // A burst on many pools: every pool gets its number before any gets its status.
     return inMs === 0 && this.#parts.crowded() && mayBeSaidLater(before, next) ? LATER_MS : inMs;
   }

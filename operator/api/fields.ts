@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { DURATION_PATTERN, formatDuration, type Millis, parseDuration } from './duration.ts';
+import { INT32_MAX } from './names.ts';
 import { celString, type Rule, withRules } from './rules.ts';
 
 /** A whole number that Kubernetes keeps in 32 bits. */
-export const int32 = (min: number, max = 2_147_483_647) => z.number().int().min(min).max(max).meta({ format: 'int32' });
+export const int32 = (min: number, max = INT32_MAX) => z.number().int().min(min).max(max).meta({ format: 'int32' });
 
 /** A moment as Kubernetes writes it: RFC 3339, in UTC. */
 export const moment = () => z.iso.datetime({ offset: true }).max(64);

@@ -45,3 +45,6 @@ export const EPOCH_ANNOTATION = `${API_GROUP}/leader-epoch`;
 /** The Secret with the token that the operator shows to a pool's replicas. */
 export const tokenSecretOf = (pool: string): string => `${pool}-agentpool-token`;
 export const TOKEN_KEY = 'token';
+
+/** The greatest whole number that a field of 32 bits holds, as those of numbers of replicas are in Kubernetes. */
+export const INT32_MAX = 2_147_483_647;

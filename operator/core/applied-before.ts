@@ -5,7 +5,7 @@ import type { Applied } from './scale-memory.ts';
 import type { DeploymentView, PoolState } from './state.ts';
 
 type Claim = NonNullable<PoolStatus['deployment']>;
-type Known = Pick<PoolState, 'memory' | 'pool'>;
+type Remembered = Pick<PoolState, 'memory' | 'pool'>;
 
 /**
  * What the status keeps for the next leader: at this generation of the Deployment with this UID, this template was what
@@ -14,14 +14,14 @@ type Known = Pick<PoolState, 'memory' | 'pool'>;
  * API server has answered to an apply is said; the generation after a raise is worked out, and a raise is not the last write
  * before zero.
  */
-export function claimOf({ memory: { applied }, pool }: Known): Claim | undefined {
+export function claimOf({ memory: { applied }, pool }: Remembered): Claim | undefined {
   if (applied === undefined || applied.raisedUnder !== undefined) return pool.status?.deployment;
   const { uid, generation, templateKey } = applied;
   return { uid, generation, template: templateKey };
 }
 
 /** There was a Deployment of this pool, whoever made it. */
-export const wasMade = ({ memory, pool }: Known): boolean =>
+export const wasMade = ({ memory, pool }: Remembered): boolean =>
   memory.applied !== undefined || pool.status?.deployment !== undefined;
 
 /**

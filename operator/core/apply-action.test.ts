@@ -64,6 +64,7 @@ describe('a Deployment that somebody took the label of its pool from', () => {
     expect(actionWith(labels)).toBeUndefined();
     expect(actionWith(others)).toMatchObject({ manifest: { metadata: { labels: { [POOL_LABEL]: pool.name } } } });
     expect(actionWith(others)).not.toHaveProperty('raise');
+    expect(actionWith({ ...others, [POOL_LABEL]: 'another' })).toMatchObject({ kind: 'apply' });
   });
 
   it('is left alone where only another label is gone, which harms nobody', () => {

@@ -17,7 +17,7 @@ export function applyAction(state: PoolState, scale: Scale): Action | undefined 
   if (deployment === null) return action;
   const fence = fenceOf(state);
   const applied = state.memory.applied ?? appliedBefore(state, { deployment, manifest: action.manifest });
-  if (applied === undefined || !isAsApplied(deployment, applied)) return action;
+  if (applied === undefined || !isAsApplied(deployment, applied) || !isWatched(deployment, action)) return action;
   if (applied.templateKey !== action.templateKey || needsMark(deployment, { fence, applied })) return action;
   if (applied.replicas === replicas) return undefined;
   const isRaise = deployment.generation === applied.generation && replicas > deployment.replicas;
@@ -40,9 +40,13 @@ function applyOfWhole(state: PoolState, { deployment, replicas }: Scale): Action
   return { kind: 'apply', manifest, templateKey: templateKey(manifest) };
 }
 
+/** Nobody has changed it since; the watch may not show the last apply yet. */
+const isAsApplied = ({ uid, generation }: DeploymentView, applied: Applied): boolean =>
+  uid === applied.uid && generation <= applied.generation;
+
 /**
- * Nobody has changed it since; the watch may not show the last apply yet. Of labels, which add nothing to the generation,
- * the one counts by which it is watched at all: without it, it is read now and then, and looks gone in between.
+ * Labels add nothing to the generation, and one counts: by it the watch knows the Deployment as this pool's. Without it,
+ * it is read now and then, and looks gone in between.
  */
-const isAsApplied = ({ uid, generation, labels }: DeploymentView, applied: Applied): boolean =>
-  uid === applied.uid && generation <= applied.generation && labels[POOL_LABEL] !== undefined;
+const isWatched = ({ labels }: DeploymentView, { manifest }: Action): boolean =>
+  labels[POOL_LABEL] === manifest.metadata.labels[POOL_LABEL];

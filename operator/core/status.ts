@@ -1,4 +1,5 @@
 import { formatDuration } from '../api/duration.ts';
+import { INT32_MAX } from '../api/names.ts';
 import type { PoolStatus } from '../api/pool.ts';
 import { claimOf } from './applied-before.ts';
 import { isBeside } from './beside.ts';
@@ -79,9 +80,6 @@ function renderHealth(state: PoolState, care: Care): Pick<PoolStatus, 'workers' 
   return { workers: renderWorkers(state, care), ...(restarts === undefined ? {} : { restarts }) };
 }
 
-/** The greatest number of replicas that a status can say; what more jobs would need is held to maxReplicas anyway. */
-const MOST_REPLICAS = 2_147_483_647;
-
 function renderClaim(state: PoolState): Pick<PoolStatus, 'deployment'> {
   const deployment = claimOf(state);
   return deployment === undefined ? {} : { deployment };
@@ -89,8 +87,9 @@ function renderClaim(state: PoolState): Pick<PoolStatus, 'deployment'> {
 
 const renderBound = ({ reason, from, to, clause }: Bound) => ({
   reason,
-  from: Math.min(from, MOST_REPLICAS),
-  to: Math.min(to, MOST_REPLICAS),
+  // What more jobs would need is held to maxReplicas anyway.
+  from: Math.min(from, INT32_MAX),
+  to: Math.min(to, INT32_MAX),
   message: firstLine(clause, MESSAGE_LIMIT),
 });
 
@@ -136,9 +135,9 @@ type Written = Readonly<{
 
 /**
  * In how many milliseconds the status is to be written, 0 for now, undefined for never. A condition, a reason, the wanted
- * number or what an event is told of is written at once, numbers alone at most every ten seconds, times alone never: a status that changes
- * every second would be a write, and a watch event, a second for each pool. What was applied to the Deployment counts as a
- * number where the next leader would need it, and once: an older definition of the resource does not keep it.
+ * number or what an event is told of is written at once, numbers alone at most every ten seconds, times alone never: a
+ * status that changes every second would be a write, and a watch event, a second for each pool. What was applied to the
+ * Deployment counts as a number where the next leader would need it, and once: an older definition does not keep it.
  */
 export function writeStatusIn(before: PoolStatus | undefined, next: PoolStatus, since: Written): Millis | undefined {
   if (before === undefined || since.isNews === true || headline(before) !== headline(next)) return 0;

@@ -15,7 +15,7 @@ export class SeenPool {
   #pool: Pool;
   #memory: ScaleMemory | undefined;
   #generation = 0;
-  #annotations: Readonly<Record<string, string>> = {};
+  #metadata: Pick<DeploymentView, 'labels' | 'annotations'> = { labels: {}, annotations: {} };
 
   constructor(pool: Pool) {
     this.#pool = pool;
@@ -61,8 +61,9 @@ export class SeenPool {
     this.#memory = memory;
     const [action] = actions;
     if (action === undefined) return undefined;
-    const { replicas } = action.manifest.spec;
-    this.#annotations = action.manifest.metadata.annotations;
+    const { metadata, spec } = action.manifest;
+    const { replicas } = spec;
+    this.#metadata = { labels: metadata.labels, annotations: metadata.annotations };
     this.#written({ replicas, templateKey: action.templateKey });
     return replicas;
   }
@@ -91,8 +92,7 @@ export class SeenPool {
       replicasManager: FIELD_MANAGER,
       ownerUid: this.#pool.uid,
       terminating: false,
-      labels: {},
-      annotations: this.#annotations,
+      ...this.#metadata,
       status: { replicas: length, updated: length, ready, available: ready },
     };
   }

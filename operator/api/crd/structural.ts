@@ -1,3 +1,5 @@
+import { INT32_MAX } from '../names.ts';
+
 /** JSON Schema as zod prints it: anything that JSON can hold. */
 type Json = Readonly<Record<string, unknown>>;
 
@@ -41,7 +43,7 @@ const isNoise = (schema: Json, key: string): boolean => {
   if (key === 'pattern') return schema['format'] === 'date-time';
   if (key !== 'minimum' && key !== 'maximum') return false;
   const bound = Math.abs(Number(schema[key]));
-  return bound === Number.MAX_SAFE_INTEGER || (key === 'maximum' && bound === 2_147_483_647);
+  return bound === Number.MAX_SAFE_INTEGER || (key === 'maximum' && bound === INT32_MAX);
 };
 
 const child = (schema: unknown, path: string): Json => {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { INT32_MAX } from '../../api/names.ts';
 import { type Known, known, type Millis, unknown } from '../../core/known.ts';
 import { STALE_MS } from './prometheus-query.ts';
 
@@ -54,13 +55,11 @@ export function numberIn(body: string, now: Millis): Known<number> {
   }
 }
 
-/** More than any queue holds: the query counts something else. The status could not say the replicas for it. */
-const MOST_JOBS = 2_147_483_647;
-
 function countAt([seconds, text]: z.infer<typeof point>, now: Millis): Known<number> {
   const value = text.trim() === '' ? Number.NaN : Number(text.replace(/Inf$/, 'Infinity'));
   if (!Number.isFinite(value) || value < 0) return unknown(`the result of the query is ${firstLineOf(text)}`);
-  if (value > MOST_JOBS) return unknown(`the result of the query is ${firstLineOf(text)}: does it count jobs?`);
+  // More than any queue holds, and than the status could say the replicas for: the query counts something else.
+  if (value > INT32_MAX) return unknown(`the result of the query is ${firstLineOf(text)}: does it count jobs?`);
   const at = Math.round(seconds * 1000);
   // A cache in front of Prometheus, or its clock, may answer with another time than now.
   if (Math.abs(now - at) > STALE_MS) {

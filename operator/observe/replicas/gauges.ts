@@ -1,3 +1,4 @@
+import { INT32_MAX } from '../../api/names.ts';
 import { type Known, known, type Millis, unknown } from '../../core/known.ts';
 import type { QueueSnapshot, ReplicaReport } from '../../core/state.ts';
 import type { Exposition } from '../queue/exposition.ts';
@@ -76,13 +77,10 @@ const gauge = (exposition: Exposition, name: string, selector: Selector): number
   return checked(value, series);
 };
 
-/** The status could not say the replicas that more would need. */
-const MOST_JOBS = 2_147_483_647;
-
-/** A number of jobs. */
+/** A number of jobs. The status could not say the replicas that more than `INT32_MAX` would need. */
 const jobs = (exposition: Exposition, name: string, selector: Selector): number => {
   const value = gauge(exposition, name, selector);
-  if (!Number.isInteger(value) || value > MOST_JOBS)
+  if (!Number.isInteger(value) || value > INT32_MAX)
     throw new SeriesError(`${nameOf(name, selector)} is ${value}, which is no number of jobs`);
   return value;
 };
